@@ -1,0 +1,1 @@
+"""The VoiceGateway controller: API, runner, CLI. Imported by nobody."""

@@ -1,0 +1,1 @@
+"""VoiceGateway worker shim."""
