@@ -1,0 +1,19 @@
+"""Prices and rating: the catalogue, and the pure function that turns usage into exact money."""
+
+from voicegateway_shared.pricing.catalog import Catalog
+from voicegateway_shared.pricing.errors import CatalogError
+from voicegateway_shared.pricing.price import Price, Source
+from voicegateway_shared.pricing.rating import RatedLine, Rating, RatingRequest, rate
+from voicegateway_shared.pricing.selection import UnratedReason
+
+__all__ = [
+    "Catalog",
+    "CatalogError",
+    "Price",
+    "RatedLine",
+    "Rating",
+    "RatingRequest",
+    "Source",
+    "UnratedReason",
+    "rate",
+]

@@ -1,0 +1,159 @@
+"""One price file: YAML text in, validated prices out, or a list of every mistake with its line, row and key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from voicegateway_shared.pricing.conditions import Condition
+from voicegateway_shared.pricing.price import Price, Source
+from voicegateway_shared.pricing.row import ROW_KEYS, RowReader
+from voicegateway_shared.pricing.yaml_text import YamlMapping, YamlProblem, read_yaml
+
+_TOP_KEYS: Final = frozenset({"provider", "description", "sources", "context", "credit_plans", "models"})
+_CONDITION_KEYS: Final = frozenset({"default", "values", "otherwise"})
+_CREDIT_KEYS: Final = frozenset({"plan", "amount", "per", "effective_from", "effective_to", "source"})
+_ENTRY_KEYS: Final = (ROW_KEYS - {"meter", "amount", "credits", "tiers"}) | {
+    "model",
+    "aliases",
+    "modality",
+    "prices",
+}
+
+
+@dataclass(slots=True)
+class Document:
+    """What one file says about one provider."""
+
+    name: str
+    provider: str = ""
+    description: str = ""
+    sources: dict[str, Source] = field(default_factory=dict)
+    conditions: dict[str, Condition] = field(default_factory=dict)
+    names: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    prices: list[Price] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_document(text: str, *, name: str) -> Document:
+    """Read a whole price file; mistakes are collected in `problems`, each with line, row and key."""
+    document = Document(name)
+    try:
+        tree = read_yaml(text)
+    except YamlProblem as problem:
+        document.problems.append(f"{name}: {problem}")
+        return document
+    if not isinstance(tree, YamlMapping):
+        document.problems.append(
+            f"{name}: the file must be a mapping with the keys {', '.join(sorted(_TOP_KEYS))}"
+        )
+        return document
+    _DocumentReader(document, tree).read()
+    return document
+
+
+class _DocumentReader:
+    """Walks one file from top to bottom; lives for one read."""
+
+    def __init__(self, document: Document, tree: YamlMapping) -> None:
+        self._document = document
+        self._tree = tree
+
+    def read(self) -> None:
+        tree, document = self._tree, self._document
+        self._refuse_unknown(tree, _TOP_KEYS, "file")
+        provider = tree.get("provider")
+        if not isinstance(provider, str) or not provider:
+            self._complain(tree, "provider", "must be the provider's id, such as 'deepgram'")
+            return
+        document.provider = provider
+        document.description = str(tree.get("description", ""))
+        rows = RowReader(document=document.name, provider=provider, problems=document.problems)
+        self._read_sources(rows)
+        self._read_conditions()
+        rows.conditions = document.conditions
+        self._read_credit_plans(rows)
+        for entry in self._mappings(tree, "models"):
+            self._read_entry(entry, rows)
+
+    def _read_sources(self, rows: RowReader) -> None:
+        sources = self._tree.get("sources")
+        if not isinstance(sources, YamlMapping):
+            self._complain(self._tree, "sources", "must map short names to {url, read_on, via}")
+            return
+        for key, value in sources.items():
+            source = rows.read_source(value, key=key, line=sources.line)
+            if source is not None:
+                self._document.sources[key] = source
+        rows.sources = self._document.sources
+
+    def _read_conditions(self) -> None:
+        for key, value in self._tree.get("context", {}).items():
+            if not isinstance(value, YamlMapping) or not isinstance(value.get("values"), Mapping):
+                self._complain(self._tree, f"context.{key}", "must be {default, values, otherwise}")
+                continue
+            self._refuse_unknown(value, _CONDITION_KEYS, f"context.{key}")
+            synonyms = {}
+            for canonical, words in value["values"].items():
+                if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+                    self._complain(value, f"context.{key}.values.{canonical}", "must be a list of texts")
+                    continue
+                synonyms |= dict.fromkeys((canonical, *words), canonical)
+            condition = Condition(
+                key=key,
+                default=str(value.get("default", "")),
+                synonyms=synonyms,
+                otherwise=value.get("otherwise"),
+            )
+            if condition.values != frozenset(value["values"]):
+                self._complain(value, f"context.{key}", "default and otherwise must be among its values")
+            self._document.conditions[key] = condition
+
+    def _read_credit_plans(self, rows: RowReader) -> None:
+        for plan in self._mappings(self._tree, "credit_plans", is_optional=True):
+            self._refuse_unknown(plan, _CREDIT_KEYS, "credit_plans")
+            rows.read_credit_rate(plan)
+
+    def _read_entry(self, entry: YamlMapping, rows: RowReader) -> None:
+        self._refuse_unknown(entry, _ENTRY_KEYS, "models")
+        model = entry.get("model")
+        if not isinstance(model, str) or not model:
+            self._complain(entry, "models.model", "must be the vendor's own model id")
+            return
+        aliases = entry.get("aliases", [])
+        if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
+            self._complain(entry, f"models[{model}].aliases", "must be a list of texts")
+            aliases = []
+        self._document.names.append((model, tuple(aliases)))
+        prices: list[Price] = []
+        for row in self._mappings(entry, "prices"):
+            prices += rows.read_row(row, entry=entry, model=model)
+        self._check_parts(entry, model, prices)
+        self._document.prices += prices
+
+    def _check_parts(self, entry: YamlMapping, model: str, prices: list[Price]) -> None:
+        """A part that is subtracted must be billed by a row of its own: else it would be free by accident."""
+        for price in prices:
+            for part in price.minus:
+                others = [row for row in prices if row.meter == part and row.modality == price.modality]
+                if not any(row.is_compatible(price) and row.covers_window_of(price) for row in others):
+                    self._complain(
+                        entry,
+                        f"models[{model}].prices[{price.meter}].minus",
+                        f"{part!r} has no price of its own here; price it, or name it in not_billed",
+                    )
+
+    def _mappings(self, tree: YamlMapping, key: str, *, is_optional: bool = False) -> list[YamlMapping]:
+        items = tree.get(key, [] if is_optional else None)
+        if not isinstance(items, list) or not all(isinstance(item, YamlMapping) for item in items):
+            self._complain(tree, key, "must be a list of mappings")
+            return []
+        return items
+
+    def _refuse_unknown(self, mapping: YamlMapping, known: frozenset[str], where: str) -> None:
+        for key in mapping.keys() - known:
+            self._complain(
+                mapping, f"{where}.{key}", f"is not a key here; known are {', '.join(sorted(known))}"
+            )
+
+    def _complain(self, mapping: YamlMapping, key: str, message: str) -> None:
+        self._document.problems.append(f"{self._document.name}:{mapping.line}: {key}: {message}")

@@ -1,0 +1,137 @@
+"""Rating: a request's usage times the prices of its instant. Pure: same inputs, same amount, to the last digit."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from voicegateway_shared.pricing.catalog import Catalog
+from voicegateway_shared.pricing.rule import InconsistentUsage, OutOfRange
+from voicegateway_shared.pricing.selection import Selection, UnratedReason
+
+_NO_CONTEXT: Final[Mapping[str, str]] = MappingProxyType({})
+_MAIN_METERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "stt": ("audio_sent_ms",),
+        "llm": ("input_tokens", "output_tokens"),
+        "tts": ("characters_sent",),
+        "realtime": ("input_tokens", "output_tokens", "session_ms"),
+    }
+)
+"""What an unrated request shows of its usage when no price says which meters matter."""
+
+
+# msgspec structs instead of dataclasses: a frozen dataclass costs 1 µs to make, and the ledger makes a million.
+class RatingRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What was used, of what, when (aware), under which circumstances; `is_failed` when the vendor gave nothing."""
+
+    provider: str
+    model: str
+    modality: str
+    at: datetime
+    usage: Mapping[str, int]
+    context: Mapping[str, str] = _NO_CONTEXT
+    is_failed: bool = False
+
+
+class RatedLine(msgspec.Struct, frozen=True):
+    """One meter of one request. Either `price_id` says what priced it, or `unrated_reason` says why nothing did.
+
+    `quantity` is the raw usage, `billed_quantity` what is left of it after parts, minimum and rounding, both in
+    the meter's base unit. `list_amount_pico_usd` is the amount without promotion.
+    """
+
+    meter: str
+    quantity: int
+    billed_quantity: int
+    amount_pico_usd: int
+    list_amount_pico_usd: int
+    price_id: str | None
+    unrated_reason: UnratedReason | None
+
+
+class Rating(msgspec.Struct, frozen=True):
+    """All lines of one request; the total is the sum of the rounded lines, so that books add up."""
+
+    lines: tuple[RatedLine, ...]
+
+    @property
+    def amount_pico_usd(self) -> int:
+        return sum([line.amount_pico_usd for line in self.lines])
+
+    @property
+    def list_amount_pico_usd(self) -> int:
+        return sum([line.list_amount_pico_usd for line in self.lines])
+
+    @property
+    def is_unrated(self) -> bool:
+        """Whether any line has no price: the amount is then a lower bound."""
+        return any(line.unrated_reason is not None for line in self.lines)
+
+
+def rate(request: RatingRequest, catalog: Catalog) -> Rating:
+    """Price a request's usage; whatever has no price becomes a line that says so, never a silent zero.
+
+    Raises:
+        ValueError: `at` has no zone, or a quantity is not an int: a caller's mistake, not a vendor's.
+    """
+    if request.at.tzinfo is None:
+        raise ValueError("RatingRequest.at must be an aware datetime")
+    usage = request.usage
+    for meter, quantity in usage.items():
+        if type(quantity) is not int:
+            raise ValueError(f"the quantity of {meter} must be an int, not {quantity!r}")
+        if quantity < 0:
+            return Rating(tuple(_unrated(request, tuple(usage), "inconsistent_usage")))
+    found = catalog.model(provider=request.provider, model=request.model, modality=request.modality)
+    if isinstance(found, str):
+        return Rating(tuple(_unrated(request, _MAIN_METERS.get(request.modality, ()), found)))
+    selection = found.select(request.context, request.at)
+    if isinstance(selection, str):
+        return Rating(tuple(_unrated(request, found.meters, selection)))
+    return Rating(tuple(_lines(request, selection)))
+
+
+def _lines(request: RatingRequest, selection: Selection) -> list[RatedLine]:
+    """A line for every priced meter with a quantity; one unrated line when no priced meter is present at all."""
+    usage = request.usage
+    lines = []
+    is_any_present = False
+    for rule in selection.rules:
+        meter = rule.meter_in(usage)
+        if meter is None:
+            continue
+        is_any_present = True
+        quantity = usage[meter]
+        if quantity == 0:
+            continue
+        try:
+            billed, amount, list_amount = rule.charge(meter, usage)
+        except InconsistentUsage:
+            lines.append(RatedLine(meter, quantity, 0, 0, 0, None, "inconsistent_usage"))
+        except OutOfRange:
+            lines.append(RatedLine(meter, quantity, 0, 0, 0, None, "amount_out_of_range"))
+        else:
+            lines.append(RatedLine(meter, quantity, billed, amount, list_amount, rule.price_id, None))
+    for part in selection.parts:
+        if usage.get(part, 0) > 0:
+            lines.append(RatedLine(part, usage[part], 0, 0, 0, None, "no_price_for_meter"))
+    if not is_any_present and not lines:
+        lines.extend(_unrated(request, (), "no_billable_usage"))
+    return lines
+
+
+def _unrated(request: RatingRequest, meters: tuple[str, ...], reason: UnratedReason) -> Iterator[RatedLine]:
+    """Lines for what was used of `meters`, or one for the request itself; none for a failure that used nothing."""
+    usage = request.usage
+    used = [meter for meter in meters if usage.get(meter, 0) != 0]
+    if used:
+        for meter in used:
+            yield RatedLine(meter, max(usage[meter], 0), 0, 0, 0, None, reason)
+    elif not request.is_failed:
+        yield RatedLine("requests", max(usage.get("requests", 1), 0), 0, 0, 0, None, reason)
+
+
+__all__ = ["RatedLine", "Rating", "RatingRequest", "rate"]
