@@ -1,0 +1,168 @@
+"""Fault plans: which request of which vendor goes wrong, and how. The same plan, the same faults."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+
+from voicegateway.testing.vendors.truth import Vendor
+
+FaultKind = Literal[
+    "rate_limited",
+    "server_error",
+    "unauthorized",
+    "stall",
+    "close_mid_stream",
+    "abort_mid_stream",
+    "vendor_error",
+]
+Endpoint = Literal["listen", "chat", "speech", "tts_socket", "tts_context", "tts_bytes"]
+
+REFUSALS: Final[frozenset[FaultKind]] = frozenset({"rate_limited", "server_error", "unauthorized"})
+"""Kinds that answer with an HTTP error instead of accepting the request."""
+
+_BREAKS: Final[frozenset[FaultKind]] = frozenset({"stall", "close_mid_stream", "abort_mid_stream"})
+
+ENDPOINT_VENDOR: Final[dict[Endpoint, Vendor]] = {
+    "listen": "deepgram",
+    "chat": "openai",
+    "speech": "openai",
+    "tts_socket": "cartesia",
+    "tts_context": "cartesia",
+    "tts_bytes": "cartesia",
+}
+
+ENDPOINT_KINDS: Final[dict[Endpoint, frozenset[FaultKind]]] = {
+    "listen": REFUSALS | _BREAKS,
+    "chat": REFUSALS | _BREAKS | {"vendor_error"},
+    "speech": REFUSALS | _BREAKS,
+    # A socket is refused at its handshake; what goes wrong later belongs to a context on it.
+    "tts_socket": REFUSALS,
+    "tts_context": _BREAKS | {"vendor_error"},
+    "tts_bytes": REFUSALS | _BREAKS,
+}
+
+_STATUS: Final[dict[FaultKind, int]] = {"rate_limited": 429, "server_error": 503, "unauthorized": 401}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRule:
+    """One way to fail, and when.
+
+    Exactly one of `nth` (only that request, from 1), `every` (each n-th) and `probability` (0 to 1, drawn
+    from the seed and the request's number) says when. Requests are counted per endpoint since the plan was
+    set, retries included. Without `endpoint` the rule covers each endpoint of the vendor that can fail so.
+    """
+
+    vendor: Vendor
+    kind: FaultKind
+    endpoint: Endpoint | None = None
+    nth: int | None = None
+    every: int | None = None
+    probability: float | None = None
+    status: int | None = None
+    """HTTP status of a refusal; 429, 503 or 401 by its kind if not given."""
+    retry_after_s: int = 1
+    """`Retry-After` of `rate_limited`."""
+    stall_s: float = 30.0
+    """`stall`: how long the vendor says nothing before it goes on."""
+    after_audio_ms: int = 500
+    """Deepgram `close_mid_stream` and `abort_mid_stream`: after this much received audio."""
+    after_chunks: int | None = None
+    """The other vendors: after this many chunks; 3 by default, 0 for `vendor_error`."""
+
+    def __post_init__(self) -> None:
+        if sum(when is not None for when in (self.nth, self.every, self.probability)) != 1:
+            raise ValueError(f"{self.vendor} {self.kind}: give exactly one of nth, every, probability")
+        if any(count is not None and count < 1 for count in (self.nth, self.every)):
+            raise ValueError(f"{self.vendor} {self.kind}: nth and every count from 1")
+        if not any(self.covers(endpoint) for endpoint in ENDPOINT_VENDOR):
+            raise ValueError(f"{self.vendor} {self.endpoint or 'endpoints'} cannot fail with {self.kind}")
+
+    def covers(self, endpoint: Endpoint) -> bool:
+        """Say whether the rule is about this endpoint."""
+        return (
+            self.vendor == ENDPOINT_VENDOR[endpoint]
+            and self.endpoint in (None, endpoint)
+            and self.kind in ENDPOINT_KINDS[endpoint]
+        )
+
+    def strikes(self, number: int, *, draw: str) -> bool:
+        """Say whether the request with this number (from 1) fails; `draw` seeds the dice."""
+        if self.nth is not None:
+            return number == self.nth
+        if self.every is not None:
+            return number % self.every == 0
+        return random.Random(f"{draw}:{number}").random() < (self.probability or 0.0)
+
+    @property
+    def is_refusal(self) -> bool:
+        """The request is answered with an HTTP error and never accepted."""
+        return self.kind in REFUSALS
+
+    @property
+    def refusal_status(self) -> int:
+        """HTTP status of a refusal."""
+        return self.status or _STATUS[self.kind]
+
+    @property
+    def chunks_before(self) -> int:
+        """Chunks written before the fault happens."""
+        if self.after_chunks is not None:
+            return self.after_chunks
+        return 0 if self.kind == "vendor_error" else 3
+
+    @property
+    def outcome(self) -> str:
+        """The truth log's word for a request that met this rule."""
+        return f"fault:{self.kind}"
+
+
+FaultPlan = tuple[FaultRule, ...]
+
+DEMO_PLAN: Final[FaultPlan] = (
+    FaultRule(vendor="openai", endpoint="chat", kind="rate_limited", every=11, retry_after_s=1),
+    FaultRule(vendor="openai", endpoint="chat", kind="server_error", every=17, status=500),
+    FaultRule(vendor="deepgram", endpoint="listen", kind="server_error", every=7),
+    FaultRule(vendor="cartesia", endpoint="tts_context", kind="vendor_error", every=9),
+)
+"""A bad day that LiveKit's own retries survive: nobody hears more than a pause."""
+
+
+def parse_faults(text: str) -> FaultPlan:
+    """Return the plan for `none`, `demo` or a JSON list of rules; raise ValueError for anything else."""
+    word = text.strip().strip('"')
+    if word in ("", "none"):
+        return ()
+    if word == "demo":
+        return DEMO_PLAN
+    try:
+        rules: Any = msgspec.json.decode(text)
+        return msgspec.convert(rules, FaultPlan)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise ValueError(f"faults must be none, demo or a JSON list of fault rules: {error}") from error
+
+
+class FaultBook:
+    """The plan in force and the requests counted under it. Shared by all simulators of one facade."""
+
+    def __init__(self, plan: FaultPlan, *, seed: int) -> None:
+        self._seed = seed
+        self._plan = plan
+        self._numbers: Counter[Endpoint] = Counter()
+
+    def set(self, plan: FaultPlan) -> None:
+        """Put a new plan in force; counting starts over."""
+        self._plan = plan
+        self._numbers.clear()
+
+    def next(self, endpoint: Endpoint) -> FaultRule | None:
+        """Count one request and return the first rule that strikes it."""
+        self._numbers[endpoint] += 1
+        number = self._numbers[endpoint]
+        for position, rule in enumerate(self._plan):
+            if rule.covers(endpoint) and rule.strikes(number, draw=f"{self._seed}:{position}:{endpoint}"):
+                return rule
+        return None

@@ -1,0 +1,75 @@
+"""The facade: all simulated vendors together, their truth and their faults."""
+
+import os
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Self
+
+from voicegateway.testing.vendors.cartesia import CartesiaOptions, CartesiaSimulator
+from voicegateway.testing.vendors.deepgram import DeepgramOptions, DeepgramSimulator
+from voicegateway.testing.vendors.faults import FaultBook, FaultPlan
+from voicegateway.testing.vendors.openai import OpenAIOptions, OpenAISimulator
+from voicegateway.testing.vendors.server import Surroundings, VendorSimulator
+from voicegateway.testing.vendors.truth import TruthRecord, read_truth
+
+
+class VendorSimulators:
+    """All simulated vendors, each on its own loopback port, for the time of an `async with`.
+
+    Without `truth_dir` the truth lives in a temporary directory; read it with `truth()` before leaving.
+    The seed decides replies, the first transcript and the dice of faults by probability.
+    """
+
+    def __init__(
+        self,
+        *,
+        truth_dir: str | os.PathLike[str] | None = None,
+        faults: FaultPlan = (),
+        seed: int = 0,
+        deepgram: DeepgramOptions | None = None,
+        openai: OpenAIOptions | None = None,
+        cartesia: CartesiaOptions | None = None,
+    ) -> None:
+        self._temporary = None
+        if truth_dir is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="vendor-truth-")
+            truth_dir = self._temporary.name
+        self.truth_dir = Path(truth_dir)
+        self._faults = FaultBook(faults, seed=seed)
+        surroundings = Surroundings(truth_dir=self.truth_dir, faults=self._faults, seed=seed)
+        self.deepgram = DeepgramSimulator(surroundings, deepgram or DeepgramOptions())
+        self.openai = OpenAISimulator(surroundings, openai or OpenAIOptions())
+        self.cartesia = CartesiaSimulator(surroundings, cartesia or CartesiaOptions())
+        self._open = AsyncExitStack()
+
+    @property
+    def vendors(self) -> tuple[VendorSimulator, ...]:
+        """All simulators."""
+        return (self.deepgram, self.openai, self.cartesia)
+
+    def set_faults(self, plan: FaultPlan) -> None:
+        """Put a new fault plan in force; requests are counted from one again."""
+        self._faults.set(plan)
+
+    def truth(self) -> list[TruthRecord]:
+        """Return what was billed and refused so far. A request shows when it has ended."""
+        return read_truth(self.truth_dir)
+
+    def urls(self) -> dict[str, str]:
+        """Return each vendor's base URL, and under `control` where fault plans are posted."""
+        return {
+            **{simulator.vendor: simulator.base_url for simulator in self.vendors},
+            "control": self.openai.control_url,
+        }
+
+    async def __aenter__(self) -> Self:
+        for simulator in self.vendors:
+            self._open.push_async_callback(simulator.aclose)
+            await simulator.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._open.aclose()
+        if self._temporary is not None:
+            self._temporary.cleanup()
