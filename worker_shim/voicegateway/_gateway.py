@@ -1,0 +1,104 @@
+"""Gateway: from a model string to a metered native LiveKit plugin."""
+
+import asyncio
+import logging
+from functools import cached_property
+from typing import Any
+
+from voicegateway import tracing
+from voicegateway.instrument import instrument
+from voicegateway.options import Options
+from voicegateway.record import PluginFacts
+from voicegateway.registry import resolve
+from voicegateway.runtime import Runtime, current_runtime, reset_runtime
+from voicegateway_shared.errors import VoiceGatewayError
+from voicegateway_shared.usage import Modality
+
+logger = logging.getLogger("voicegateway")
+
+
+class Gateway:
+    """Resolves model strings and meters what they resolve to. Make one per process, or use `voicegateway.gateway`.
+
+    Nothing happens when it is made: no thread, socket or file before the first request. Resolution is
+    synchronous and does no I/O, so it is safe in a job's entrypoint and in `prewarm`.
+    """
+
+    def __init__(self, options: Options | None = None) -> None:
+        """Take the options given, or read the environment on first use (`Options.load`)."""
+        self._given_options = options
+
+    @cached_property
+    def options(self) -> Options:
+        """What this gateway runs with."""
+        return self._given_options or Options.load_or_default()
+
+    def stt(self, model: str, *, project: str | None = None, **kwargs: Any) -> Any:
+        """Return the native STT for `provider/model[:language]`; keyword arguments go to its constructor.
+
+        Raises:
+            ConfigurationError: unknown model or provider, missing key or package, an argument refused.
+        """
+        return self._resolve(model, "stt", project, kwargs)
+
+    def llm(self, model: str, *, project: str | None = None, **kwargs: Any) -> Any:
+        """Return the native LLM for `provider/model`; keyword arguments go to its constructor.
+
+        Raises:
+            ConfigurationError: unknown model or provider, missing key or package, an argument refused.
+        """
+        return self._resolve(model, "llm", project, kwargs)
+
+    def tts(self, model: str, *, project: str | None = None, **kwargs: Any) -> Any:
+        """Return the native TTS for `provider/model[:voice]`; keyword arguments go to its constructor.
+
+        Raises:
+            ConfigurationError: unknown model or provider, missing key or package, an argument refused.
+        """
+        return self._resolve(model, "tts", project, kwargs)
+
+    async def flush(self, timeout_s: float = 5.0) -> bool:
+        """Wait until every settled request is on disk and, if a controller is set, acknowledged.
+
+        Returns False when that did not happen in time; nothing is lost then, it waits in the outbox.
+        """
+        outbox = self._runtime().outbox
+        return await asyncio.to_thread(outbox.flush, timeout_s)
+
+    def flush_blocking(self, timeout_s: float = 5.0) -> bool:
+        """Like `flush`, for code without an event loop.
+
+        Raises:
+            VoiceGatewayError: called from a running event loop, which it would block.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self._runtime().outbox.flush(timeout_s)
+        raise VoiceGatewayError("flush_blocking() would block the event loop; await flush() instead")
+
+    async def aclose(self) -> None:
+        """Settle, flush and stop this process's metering. The next request starts it anew."""
+        await asyncio.to_thread(reset_runtime)
+
+    async def __aenter__(self) -> "Gateway":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    def _resolve(self, model: str, modality: Modality, project: str | None, kwargs: dict[str, Any]) -> Any:
+        resolved = resolve(model, modality, **kwargs)
+        self._runtime()
+        facts = PluginFacts(
+            provider=resolved.model_id.provider,
+            modality=modality,
+            project=project,
+            key_id=resolved.key_id,
+            variant=resolved.model_id.variant,
+        )
+        return instrument(resolved.plugin, facts)
+
+    def _runtime(self) -> Runtime:
+        tracing.configure_from_environment()
+        return current_runtime(self.options)

@@ -1,0 +1,74 @@
+"""Encode a request record as one OTLP span: the bytes that wait in the outbox and reach the controller."""
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from voicegateway.record import NS_PER_MS, RequestRecord
+from voicegateway_shared.telemetry import attributes as names
+
+OPERATIONS = {"llm": "chat", "stt": "transcribe", "tts": "synthesize", "realtime": "realtime"}
+
+
+def encode_span(record: RequestRecord) -> bytes:
+    """Return the serialized `opentelemetry.proto.trace.v1.Span` of a record as it stands.
+
+    Without an outcome it is the request's intent: no end, usage so far, flagged estimated.
+    """
+    span = Span(
+        trace_id=record.trace_id,
+        span_id=record.span_id,
+        name=f"voicegateway.{record.modality}",
+        kind=Span.SPAN_KIND_CLIENT,
+        start_time_unix_nano=record.started_unix_ns,
+    )
+    # Ends by the monotonic clock: a stepped wall clock must not stretch or shrink a request.
+    span.end_time_unix_nano = record.started_unix_ns + record.duration_ns
+    if record.outcome == "error":
+        span.status.code = Status.STATUS_CODE_ERROR
+    strings, integers = _facts(record)
+    span.attributes.extend(
+        [KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in strings.items() if value]
+    )
+    span.attributes.extend(
+        [KeyValue(key=key, value=AnyValue(int_value=value)) for key, value in integers.items()]
+    )
+    span.attributes.append(KeyValue(key=names.ESTIMATED, value=AnyValue(bool_value=record.is_estimated())))
+    return span.SerializeToString()
+
+
+def _facts(record: RequestRecord) -> tuple[dict[str, str], dict[str, int]]:
+    identity = record.identity
+    strings = {
+        names.REQUEST_ID: record.request_id,
+        names.PROJECT: record.project,
+        names.SESSION_ID: identity.session_id,
+        names.AGENT_NAME: identity.agent,
+        names.JOB_ID: identity.job_id,
+        names.ROOM_NAME: identity.room,
+        names.SPEECH_ID: record.speech_id,
+        names.KEY_ID: record.facts.key_id,
+        names.MODALITY: record.modality,
+        names.OPERATION: OPERATIONS[record.modality],
+        names.PROVIDER: record.facts.provider,
+        names.REQUEST_MODEL: record.model,
+        names.RESPONSE_ID: record.response_id,
+        names.LANGUAGE: record.language,
+        names.VOICE: record.voice,
+        names.MODE: record.mode,
+        names.SERVICE_TIER: getattr(record.llm_usage, "service_tier", None) or "",
+        names.OUTCOME: record.outcome or "",
+        names.ERROR_TYPE: record.error_type if record.outcome == "error" else "",
+    }
+    integers = {
+        names.ATTEMPTS: max(1, record.attempts),
+        names.DURATION_MS: record.duration_ns // NS_PER_MS,
+    }
+    if record.ttfb_ns >= 0:
+        integers[names.TTFB_MS] = record.ttfb_ns // NS_PER_MS
+    if record.status_code > 0:
+        integers[names.STATUS_CODE] = record.status_code
+    for meter, quantity in record.usage().items():
+        integers[names.USAGE_PREFIX + meter] = quantity
+    for meter, quantity in record.reported.items():
+        integers[names.REPORTED_PREFIX + meter] = quantity
+    return strings, integers

@@ -1,0 +1,18 @@
+"""Estimates for what a vendor never told us; every use of them is flagged `estimated`."""
+
+from typing import Any, Final
+
+CHARACTERS_PER_TOKEN: Final = 4
+"""OpenAI's rule of thumb for English text (help.openai.com, "What are tokens")."""
+MESSAGE_OVERHEAD_TOKENS: Final = 4
+"""Role and separators of one chat message in OpenAI's chat format."""
+
+
+def input_tokens(chat_ctx: Any) -> int:
+    """Estimate the prompt's tokens from a LiveKit `ChatContext`: characters / 4, rounded up, plus 4 a message."""
+    total = 0
+    for item in list(getattr(chat_ctx, "items", ())):
+        text = getattr(item, "text_content", None) or getattr(item, "arguments", None)
+        text = text or getattr(item, "output", None) or ""
+        total += MESSAGE_OVERHEAD_TOKENS - (-len(str(text)) // CHARACTERS_PER_TOKEN)
+    return total

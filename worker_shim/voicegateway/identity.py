@@ -1,0 +1,88 @@
+"""Identity: who pays for a request and which call it belongs to, read from the LiveKit job around it."""
+
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from voicegateway_shared.telemetry import attributes
+
+PROJECT_KEY: Final = attributes.PROJECT
+"""Job attribute, or key in the JSON of job or room metadata, that names the project."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """One call, as far as the process can tell. Lives as long as the job; immutable."""
+
+    session_id: str
+    project: str | None
+    agent: str
+    job_id: str
+    room: str
+    started_at: str
+
+
+def current_identity() -> Identity:
+    """The running job's identity; outside a job, one made-up session per process."""
+    from livekit.agents import get_job_context
+
+    context = get_job_context(required=False)
+    if context is None:
+        return _process_identity(os.getpid())
+    return _job_identity(context)
+
+
+def _job_identity(context: Any) -> Identity:
+    cached = getattr(context, "_voicegateway_identity", None)
+    if isinstance(cached, Identity):
+        return cached
+    job = context.job
+    identity = Identity(
+        session_id=job.id,
+        project=_project_of(job),
+        agent=job.agent_name or "",
+        job_id=job.id,
+        room=job.room.name,
+        started_at=_now(),
+    )
+    context._voicegateway_identity = identity
+    return identity
+
+
+@lru_cache(maxsize=1)
+def _process_identity(pid: int) -> Identity:
+    return Identity(
+        session_id=f"process-{pid}-{secrets.token_hex(4)}",
+        project=None,
+        agent="",
+        job_id="",
+        room="",
+        started_at=_now(),
+    )
+
+
+def _project_of(job: Any) -> str | None:
+    """Job attributes, then job metadata, then room metadata: the nearest to the call wins."""
+    found = job.attributes.get(PROJECT_KEY)
+    for text in (job.metadata, job.room.metadata):
+        found = found or _from_json(text)
+    return found or None
+
+
+def _from_json(text: str) -> str | None:
+    if not text.startswith("{"):
+        return None
+    try:
+        value = json.loads(text).get(PROJECT_KEY)
+    except ValueError:
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,5 @@
+"""Instrument native LiveKit plugin instances in place; the only package that touches livekit-agents' insides."""
+
+from voicegateway.instrument.subclass import instrument, is_instrumented
+
+__all__ = ["instrument", "is_instrumented"]

@@ -1,0 +1,57 @@
+"""Language models: one record per `chat()`, usage from the vendor's last chunk."""
+
+from collections.abc import Callable
+from typing import Any
+
+from voicegateway import tracing
+from voicegateway.instrument import request, second_opinion
+from voicegateway.record import PluginFacts, RequestRecord
+from voicegateway.runtime import current_runtime
+
+
+def methods(cls: Any) -> dict[str, Any]:
+    """The methods that a dynamic subclass of an `llm.LLM` overrides."""
+
+    def chat(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if request.is_nested(self):
+            return cls.chat(self, *args, **kwargs)
+        return _observed(self, cls.chat, args, kwargs)
+
+    return {"chat": chat, "emit": second_opinion.emit_of(cls)}
+
+
+def _observed(plugin: Any, chat: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    try:
+        facts: PluginFacts = plugin._voicegateway_facts
+        runtime = current_runtime()
+        record = request.open_record(plugin, facts, chat_ctx=kwargs.get("chat_ctx"))
+        tracing.start_span(record)
+        scope = request.entered(record)
+    except Exception as error:  # noqa: BLE001 - metering must not fail a call
+        current_runtime().hook_failed("llm.chat", error)
+        return chat(plugin, *args, **kwargs)
+    with scope:
+        stream = chat(plugin, *args, **kwargs)
+    try:
+        stream._event_ch.send_nowait = _counted_chunks(stream._event_ch.send_nowait, record)
+        second_opinion.expect(plugin, record, stream)
+        request.follow(stream, stream._task, record, runtime)
+    except Exception as error:  # noqa: BLE001 - metering must not fail a call
+        runtime.hook_failed("llm.chat", error)
+    return stream
+
+
+def _counted_chunks(send_nowait: Callable[[Any], None], record: RequestRecord) -> Callable[[Any], None]:
+    """Runs per chunk: two attribute reads and an addition."""
+
+    def counted(chunk: Any) -> None:
+        send_nowait(chunk)
+        if chunk.usage is not None:
+            record.llm_usage = chunk.usage
+        else:
+            record.chunks += 1
+            if record.ttfb_ns < 0 and chunk.has_response():
+                record.first_byte(record.started_ns)
+                record.response_id = chunk.id
+
+    return counted

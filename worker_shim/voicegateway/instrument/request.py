@@ -1,0 +1,151 @@
+"""One request's life, the same for every modality: begin, attempts, first byte, end. Nothing here may raise."""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar, Token
+from typing import Any, Final
+
+from opentelemetry import trace
+
+from voicegateway import tracing
+from voicegateway.identity import current_identity
+from voicegateway.outbox import Intent
+from voicegateway.record import PluginFacts, RequestRecord
+from voicegateway.runtime import Runtime, current_runtime
+from voicegateway_shared.usage import Outcome
+
+INTENT_WAIT_S: Final = 0.05
+"""The intent is committed in well under a millisecond; on a stuck disk the call goes on after this."""
+
+CURRENT: ContextVar[RequestRecord | None] = ContextVar("voicegateway_request", default=None)
+"""The request whose tasks run in this context: tells nested calls of the same plugin, and whom bytes belong to."""
+
+
+def is_nested(plugin: Any) -> bool:
+    """True inside a request of the same instance: `synthesize()` that uses its own `stream()` is one request."""
+    current = CURRENT.get()
+    return current is not None and current.owner is plugin and current.outcome is None
+
+
+def open_record(plugin: Any, facts: PluginFacts, **fields: Any) -> RequestRecord:
+    """Make the record of a starting request from the job around it."""
+    identity = current_identity()
+    runtime = current_runtime()
+    model = str(getattr(plugin, "model", "") or "unknown")
+    return RequestRecord(
+        facts=facts,
+        identity=identity,
+        project=facts.project or identity.project or runtime.options.project,
+        model=model,
+        owner=plugin,
+        speech_id=_speech_id(),
+        **fields,
+    )
+
+
+class entered:  # noqa: N801 - reads as a word in a with statement
+    """Context in which a plugin makes its stream: its tasks inherit our span and the current record."""
+
+    __slots__ = ("_record", "_scope", "_token")
+
+    def __init__(self, record: RequestRecord) -> None:
+        self._record = record
+
+    def __enter__(self) -> None:
+        self._token: Token[RequestRecord | None] = CURRENT.set(self._record)
+        self._scope = trace.use_span(
+            self._record.span, end_on_exit=False, record_exception=False, set_status_on_exception=False
+        )
+        self._scope.__enter__()
+
+    def __exit__(self, *exc: Any) -> None:
+        self._scope.__exit__(*exc)
+        CURRENT.reset(self._token)
+
+
+def follow(stream: Any, task: asyncio.Task[Any], record: RequestRecord, runtime: Runtime) -> None:
+    """Hook a new stream: count its attempts, wait for the intent, settle when its task ends."""
+    intent = runtime.begin(record)
+    record.stream = stream
+    stream._run = _counted_run(stream._run, record, runtime, intent)
+    task.add_done_callback(functools.partial(_ended, record, runtime))
+
+
+def _counted_run(
+    run: Callable[..., Awaitable[Any]], record: RequestRecord, runtime: Runtime, intent: Intent
+) -> Callable[..., Awaitable[Any]]:
+    async def counted_run(*args: Any) -> Any:
+        if record.attempts == 0:
+            await intent_durable(intent, runtime)
+        record.attempts += 1
+        wire = record.wire
+        if wire is not None:
+            wire.attempt_characters = 0
+        received_before = record.received_samples
+        try:
+            return await run(*args)
+        except Exception as error:
+            note_error(record, error)
+            if wire is not None and record.received_samples == received_before:
+                wire.attempt_failed()
+            raise
+
+    return counted_run
+
+
+async def intent_durable(intent: Intent, runtime: Runtime) -> None:
+    """Wait until a kill -9 can no longer hide that this request started; bounded, and never an error."""
+    try:
+        await intent.wait_durable(asyncio.get_running_loop(), INTENT_WAIT_S)
+    except Exception as error:  # noqa: BLE001 - metering must not fail a call
+        runtime.hook_failed("intent", error)
+
+
+def note_error(record: RequestRecord, error: BaseException) -> None:
+    """Keep what the vendor said; a later successful attempt leaves it as the reason of the retry."""
+    record.error_type = type(error).__name__
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        record.status_code = status
+        record.error_type = str(status) if status > 0 else record.error_type
+
+
+def _ended(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> None:
+    record.ended_ns = record.started_ns + record.duration_ns
+    # Two ticks later the plugin's own metrics of the same moment have been seen.
+    loop = task.get_loop()
+    loop.call_soon(loop.call_soon, finish, record, runtime, task)
+
+
+def finish(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> None:
+    """Settle a request by how its task ended."""
+    outcome: Outcome = "ok"
+    if task.cancelled():
+        # A streaming transcription is always ended by closing it.
+        outcome = "ok" if record.modality == "stt" else "cancelled"
+    elif (error := task.exception()) is not None:
+        outcome = "error"
+        if not record.error_type:
+            note_error(record, error)
+    settle(record, runtime, outcome)
+
+
+def settle(record: RequestRecord, runtime: Runtime, outcome: Outcome) -> None:
+    """Hand a finished request to the outbox and end its span."""
+    try:
+        record.ended_ns = record.ended_ns or record.started_ns + record.duration_ns
+        runtime.settle(record, outcome)
+        tracing.end_span(record)
+    except Exception as error:  # noqa: BLE001 - metering must not fail a call
+        runtime.hook_failed("settle", error)
+    finally:
+        record.stream = record.owner = None
+
+
+def _speech_id() -> str:
+    from livekit.agents.voice import agent_activity
+
+    variable = getattr(agent_activity, "_SpeechHandleContextVar", None)
+    handle = variable.get(None) if variable is not None else None
+    return str(getattr(handle, "id", "") or "")

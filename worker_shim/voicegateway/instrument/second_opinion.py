@@ -1,0 +1,54 @@
+"""Second opinion: what the plugin's own `metrics_collected` events say, kept beside our count, never rated."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from voicegateway.record import RequestRecord
+from voicegateway.runtime import current_runtime
+
+_open: WeakKeyDictionary[Any, list[tuple[Any, RequestRecord]]] = WeakKeyDictionary()
+
+# Attribute of a LiveKit metrics event → our meter and the factor to its base unit.
+_FIELDS = (
+    ("prompt_tokens", "input_tokens", 1),
+    ("completion_tokens", "output_tokens", 1),
+    ("prompt_cached_tokens", "cache_read_tokens", 1),
+    ("characters_count", "characters_sent", 1),
+    ("audio_duration", "audio_sent_ms", 1000),
+)
+
+
+def expect(plugin: Any, record: RequestRecord, stream: Any) -> None:
+    """Expect metrics events of this stream until its request is settled."""
+    pending = _open.setdefault(plugin, [])
+    pending[:] = [pair for pair in pending if pair[1].outcome is None]
+    pending.append((stream, record))
+
+
+def emit_of(cls: Any) -> Callable[..., None]:
+    """Override of `EventEmitter.emit` for instrumented instances of a class."""
+
+    def emit(self: Any, event: str, *args: Any) -> None:
+        if event == "metrics_collected" and args:
+            try:
+                _attach(self, args[0])
+            except Exception as error:  # noqa: BLE001 - metering must not fail a call
+                current_runtime().hook_failed("metrics", error)
+        cls.emit(self, event, *args)
+
+    return emit
+
+
+def _attach(plugin: Any, metrics: Any) -> None:
+    """One plugin instance serves many streams at once; each has a metrics task of its own."""
+    task = asyncio.current_task()
+    for stream, record in _open.get(plugin, ()):
+        if stream._metrics_task is task:
+            for name, meter, factor in _FIELDS:
+                value = getattr(metrics, name, None)
+                if value:
+                    meter = "audio_received_ms" if record.modality == "tts" and factor == 1000 else meter
+                    record.reported[meter] = record.reported.get(meter, 0) + round(value * factor)
+            return

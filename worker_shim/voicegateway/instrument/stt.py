@@ -1,0 +1,131 @@
+"""Speech to text: one record per `stream()` or `recognize()`, audio counted at the socket and at the push."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from voicegateway import tracing
+from voicegateway.instrument import request, second_opinion, wire
+from voicegateway.record import PluginFacts, RequestRecord
+from voicegateway.runtime import current_runtime
+from voicegateway_shared.usage import Outcome
+
+
+def methods(cls: Any) -> dict[str, Any]:
+    """The methods that a dynamic subclass of an `stt.STT` overrides."""
+    from livekit.agents import stt
+
+    overridden: dict[str, Any] = {"emit": second_opinion.emit_of(cls), "recognize": _recognize_of(cls)}
+
+    def stream(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if request.is_nested(self):
+            return cls.stream(self, *args, **kwargs)
+        return _observed(self, cls.stream, args, kwargs)
+
+    if getattr(cls, "stream", None) is not stt.STT.stream:
+        overridden["stream"] = stream
+    return overridden
+
+
+def _observed(plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    try:
+        runtime = current_runtime()
+        record = _record(plugin, mode="streaming", language=kwargs.get("language"))
+        record.wire = wire.wire_count(plugin, record)
+        scope = request.entered(record)
+    except Exception as error:  # noqa: BLE001 - metering must not fail a call
+        current_runtime().hook_failed("stt.stream", error)
+        return make(plugin, *args, **kwargs)
+    with scope:
+        stream = make(plugin, *args, **kwargs)
+    try:
+        stream.push_frame = _counted_frames(stream.push_frame, record)
+        stream._event_ch.send_nowait = _counted_events(stream._event_ch.send_nowait, record)
+        second_opinion.expect(plugin, record, stream)
+        request.follow(stream, stream._task, record, runtime)
+    except Exception as error:  # noqa: BLE001 - metering must not fail a call
+        runtime.hook_failed("stt.stream", error)
+    return stream
+
+
+def _recognize_of(cls: Any) -> Callable[..., Any]:
+    async def recognize(self: Any, buffer: Any, *args: Any, **kwargs: Any) -> Any:
+        if request.is_nested(self):
+            return await cls.recognize(self, buffer, *args, **kwargs)
+        try:
+            runtime = current_runtime()
+            record = _batch_record(self, buffer, kwargs.get("language"))
+            await request.intent_durable(runtime.begin(record), runtime)
+        except Exception as error:  # noqa: BLE001 - metering must not fail a call
+            current_runtime().hook_failed("stt.recognize", error)
+            return await cls.recognize(self, buffer, *args, **kwargs)
+        outcome: Outcome = "cancelled"
+        try:
+            with request.entered(record):
+                result = await cls.recognize(self, buffer, *args, **kwargs)
+            outcome, record.chunks = "ok", 1
+            record.first_byte(record.started_ns)
+            return result
+        except Exception as error:
+            outcome = "error"
+            request.note_error(record, error)
+            raise
+        finally:
+            record.attempts += 1
+            request.settle(record, runtime, outcome)
+
+    return recognize
+
+
+def _batch_record(plugin: Any, buffer: Any, language: Any) -> RequestRecord:
+    record = _record(plugin, mode="batch", language=language)
+    frames = buffer if isinstance(buffer, list) else [buffer]
+    record.pushed = sum(frame.samples_per_channel for frame in frames)
+    record.pushed_rate = frames[0].sample_rate if frames else 0
+    return record
+
+
+def _record(plugin: Any, *, mode: Literal["streaming", "batch"], language: Any) -> RequestRecord:
+    facts: PluginFacts = plugin._voicegateway_facts
+    options = getattr(plugin, "_opts", None)
+    language = language if isinstance(language, str) else getattr(options, "language", None)
+    record = request.open_record(plugin, facts, mode=mode, language=str(language or facts.variant or ""))
+    tracing.start_span(record)
+    return record
+
+
+def _counted_frames(push_frame: Callable[[Any], None], record: RequestRecord) -> Callable[[Any], None]:
+    """Runs per audio frame, fifty to a hundred times a second for the whole call."""
+
+    def counted(frame: Any) -> None:
+        push_frame(frame)
+        record.pushed += frame.samples_per_channel
+        record.pushed_rate = frame.sample_rate
+
+    return counted
+
+
+def _counted_events(send_nowait: Callable[[Any], None], record: RequestRecord) -> Callable[[Any], None]:
+    from livekit.agents.stt import SpeechEventType
+
+    final = SpeechEventType.FINAL_TRANSCRIPT
+
+    def counted(event: Any) -> None:
+        send_nowait(event)
+        try:
+            record.chunks += 1
+            if event.request_id:
+                record.response_id = event.request_id
+            if record.ttfb_ns < 0 and event.type == final:
+                record.ttfb_ns = _transcript_lag_ns(event, record)
+        except Exception as error:  # noqa: BLE001 - metering must not fail a call
+            current_runtime().hook_failed("stt.event", error)
+
+    return counted
+
+
+def _transcript_lag_ns(event: Any, record: RequestRecord) -> int:
+    """How far the first final transcript trails its last word, in audio time; -1 when the vendor gave no time."""
+    end_s = event.alternatives[0].end_time if event.alternatives else 0.0
+    if not end_s or record.wire is None:
+        return -1
+    return max(0, record.wire.audio_sent_ms() * 1_000_000 - round(end_s * 1e9))

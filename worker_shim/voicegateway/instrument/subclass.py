@@ -1,0 +1,58 @@
+"""Dynamic subclass in place: an instrumented instance stays what it was, for isinstance, repr and its own state."""
+
+import logging
+from typing import Any
+
+from voicegateway.instrument import events, llm, stt, surface, tts
+from voicegateway.record import PluginFacts
+from voicegateway.runtime import current_runtime
+
+logger = logging.getLogger("voicegateway")
+
+FACTS = "_voicegateway_facts"
+
+_classes: dict[type, type] = {}
+_METHODS = {"llm": llm.methods, "stt": stt.methods, "tts": tts.methods}
+
+
+def is_instrumented(plugin: Any) -> bool:
+    """True when every request of this instance is metered already."""
+    return hasattr(plugin, FACTS)
+
+
+def instrument(plugin: Any, facts: PluginFacts) -> Any:
+    """Meter every request of a plugin instance from now on; returns the same instance, idempotent.
+
+    Never raises: where livekit-agents or the class does not allow the full hooks, it degrades to the
+    plugin's own metrics events, says so once, and the call goes on.
+    """
+    if is_instrumented(plugin):
+        return plugin
+    try:
+        setattr(plugin, FACTS, facts)
+        missing = surface.missing(facts.modality)
+        if missing:
+            logger.warning(
+                "voicegateway: livekit-agents has no %s; metering %s by events only",
+                ", ".join(missing),
+                type(plugin).__name__,
+            )
+            events.subscribe(plugin, facts)
+            return plugin
+        plugin.__class__ = _subclass(type(plugin), facts.modality)
+    except Exception as error:  # noqa: BLE001 - whatever a foreign class refuses, the call must go on
+        current_runtime().hook_failed(f"instrument({type(plugin).__name__})", error)
+    return plugin
+
+
+def _subclass(cls: type, modality: str) -> type:
+    found = _classes.get(cls)
+    if found is None:
+        namespace = {
+            "__module__": cls.__module__,
+            "__qualname__": cls.__qualname__,
+            "__doc__": cls.__doc__,
+            **_METHODS[modality](cls),
+        }
+        found = _classes[cls] = type(cls.__name__, (cls,), namespace)
+    return found

@@ -1,0 +1,107 @@
+"""Wire meter: count what plugins really hand to vendors' sockets, by the vendors' own message formats.
+
+What an agent pushes is not what a vendor bills: plugins buffer, add spaces, drop on close and resend on retry.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from voicegateway.instrument.request import CURRENT
+from voicegateway.record import RequestRecord, WireCount
+from voicegateway.runtime import current_runtime
+
+SentText = Callable[[WireCount, str], None]
+
+
+def _cartesia_text(count: WireCount, message: str) -> None:
+    # docs.cartesia.ai/api-reference/tts/websocket: text is the `transcript` of each generation request.
+    transcript = json.loads(message).get("transcript")
+    if isinstance(transcript, str):
+        count.characters(len(transcript))
+
+
+def _no_text(count: WireCount, message: str) -> None:
+    """Control messages carry nothing billable."""
+
+
+# (provider, modality) → how to read a text message; binary messages are 16-bit mono PCM.
+READERS: dict[tuple[str, str], SentText] = {
+    ("deepgram", "stt"): _no_text,
+    ("cartesia", "tts"): _cartesia_text,
+}
+
+
+def wire_count(plugin: Any, record: RequestRecord) -> WireCount | None:
+    """A counter fed by the plugin's own socket, or None when its wire format or its session is not known."""
+    if (record.facts.provider, record.modality) not in READERS:
+        return None
+    return WireCount(sample_rate=_sample_rate(plugin)) if meter_session(plugin) else None
+
+
+def meter_session(plugin: Any) -> bool:
+    """Make the aiohttp session of a plugin open metered websockets; idempotent, False when there is none."""
+    ensure = getattr(plugin, "_ensure_session", None)
+    if ensure is None:
+        return False
+    try:
+        session = ensure()
+    except RuntimeError:
+        return False
+    if not hasattr(session, "_ws_response_class"):
+        return False
+    metered = _metered_class(session._ws_response_class)
+    if session._ws_response_class is not metered:
+        session._ws_response_class = metered
+    return True
+
+
+def _sample_rate(plugin: Any) -> int:
+    rate = getattr(getattr(plugin, "_opts", None), "sample_rate", 0)
+    return rate if isinstance(rate, int) else 0
+
+
+@cache
+def _metered_class(base: type) -> type:
+    """A websocket class that counts what the current request sends; other requests' sockets pass through."""
+    if getattr(base, "_voicegateway_metered", False):
+        return base
+
+    class MeteredWebSocket(base):  # type: ignore[misc]
+        """Lives as long as its connection. A pooled one serves many requests: bytes go to the current one."""
+
+        _voicegateway_metered = True
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._voicegateway_opened_ns = time.monotonic_ns()
+            record = CURRENT.get()
+            if record is not None and record.wire is not None:
+                record.wire.opened(self, self._voicegateway_opened_ns)
+
+        async def send_bytes(self, data: Any, compress: int | None = None) -> None:
+            record = CURRENT.get()
+            if record is not None and record.wire is not None:
+                record.wire.audio(self, self._voicegateway_opened_ns, len(data))
+            await super().send_bytes(data, compress)
+
+        async def send_str(self, data: str, compress: int | None = None) -> None:
+            record = CURRENT.get()
+            if record is not None and record.wire is not None:
+                try:
+                    READERS[record.facts.provider, record.modality](record.wire, data)
+                except Exception as error:  # noqa: BLE001 - metering must not fail a call
+                    current_runtime().hook_failed("wire", error)
+            await super().send_str(data, compress)
+
+        async def close(self, *args: Any, **kwargs: Any) -> bool:
+            try:
+                return bool(await super().close(*args, **kwargs))
+            finally:
+                record = CURRENT.get()
+                if record is not None and record.wire is not None:
+                    record.wire.closed(self)
+
+    return MeteredWebSocket

@@ -1,0 +1,118 @@
+"""Tracing: our span around each request, in the user's own trace, exported by the user's `OTEL_*` settings."""
+
+import logging
+import os
+import secrets
+from multiprocessing import util
+from typing import Any, Final
+
+from opentelemetry import trace
+
+from voicegateway.encode import OPERATIONS
+from voicegateway.record import RequestRecord
+from voicegateway_shared.telemetry import attributes as names
+
+logger = logging.getLogger("voicegateway")
+
+EXIT_PRIORITY: Final = 10
+FLUSH_MS_MAX: Final = 2_000
+"""A job process is killed 10 s after it was told to stop; spans may take two of them."""
+EXPORT_INTERVAL_MS: Final = 2_000
+"""Short, because a killed process loses what was not exported; the ledger does not depend on it."""
+
+
+def start_span(record: RequestRecord) -> Any:
+    """Start `voicegateway.<modality>` under the ambient span and take over its ids.
+
+    Without a recording tracer the record gets random ids: the ledger never depends on sampling.
+    """
+    from livekit.agents.telemetry import tracer
+
+    span = tracer.start_span(f"voicegateway.{record.modality}", kind=trace.SpanKind.CLIENT)
+    context = span.get_span_context()
+    if context.is_valid and span.is_recording():
+        record.trace_id = context.trace_id.to_bytes(16, "big")
+        record.span_id = context.span_id.to_bytes(8, "big")
+    elif context.is_valid:
+        record.trace_id = context.trace_id.to_bytes(16, "big")
+        record.span_id = secrets.token_bytes(8)
+    else:
+        record.trace_id = secrets.token_bytes(16)
+        record.span_id = secrets.token_bytes(8)
+    record.span = span
+    return span
+
+
+def end_span(record: RequestRecord) -> None:
+    """Put the outcome and the usage on the span in GenAI names, and end it."""
+    span = record.span
+    if span is None:
+        return
+    if span.is_recording():
+        usage = record.usage()
+        span.set_attributes(
+            {
+                names.REQUEST_ID: record.request_id,
+                names.PROJECT: record.project,
+                names.OPERATION: OPERATIONS[record.modality],
+                names.PROVIDER: record.facts.provider,
+                names.REQUEST_MODEL: record.model,
+                names.OUTCOME: record.outcome or "",
+                names.ESTIMATED: record.is_estimated(),
+                names.ATTEMPTS: max(1, record.attempts),
+                **{names.USAGE_PREFIX + meter: quantity for meter, quantity in usage.items()},
+            }
+        )
+        if record.ttfb_ns >= 0:
+            span.set_attribute(names.TTFB_MS, record.ttfb_ns // 1_000_000)
+        if record.modality == "llm":
+            span.set_attribute(names.USAGE_INPUT_TOKENS, usage.get("input_tokens", 0))
+            span.set_attribute(names.USAGE_OUTPUT_TOKENS, usage.get("output_tokens", 0))
+        if record.outcome == "error":
+            span.set_attribute(names.ERROR_TYPE, record.error_type)
+            span.set_status(trace.StatusCode.ERROR)
+    span.end()
+
+
+def configure_from_environment() -> None:
+    """Export spans as the standard `OTEL_*` variables say, unless the user configured tracing already.
+
+    Does nothing when no OTLP endpoint is named, or `OTEL_SDK_DISABLED`/`OTEL_TRACES_EXPORTER=none` say so.
+    """
+    env = os.environ
+    if not (env.get("OTEL_EXPORTER_OTLP_ENDPOINT") or env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")):
+        return
+    if env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get("OTEL_TRACES_EXPORTER") == "none":
+        return
+    from livekit.agents import telemetry
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    if isinstance(trace.get_tracer_provider(), TracerProvider):
+        return
+    current = getattr(telemetry.tracer, "_tracer_provider", None)
+    if isinstance(current, TracerProvider):
+        return
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(_exporter(), schedule_delay_millis=EXPORT_INTERVAL_MS))
+    telemetry.set_tracer_provider(provider)
+    # atexit never runs in LiveKit job processes; a multiprocessing finalizer does.
+    util.Finalize(provider, _flush, args=(provider,), exitpriority=EXIT_PRIORITY)
+
+
+def _exporter() -> Any:
+    protocol = os.environ.get(
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    )
+    if protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
+
+        return GrpcExporter()
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return OTLPSpanExporter()
+
+
+def _flush(provider: Any) -> None:
+    provider.force_flush(FLUSH_MS_MAX)
+    provider.shutdown()
