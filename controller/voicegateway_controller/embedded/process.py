@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -49,10 +50,11 @@ def spawn(
     identity: RunAs,
     death_signal: signal.Signals,
     output: IO[bytes],
+    environment: Mapping[str, str] | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start a program in a session of its own, so that Ctrl-C reaches us and not it.
 
-    On Linux it gets `death_signal` when the *thread* that calls this ends: call from the thread that lives as
+    `environment` replaces the scrubbed one that servers get. On Linux it gets `death_signal` when the *thread* that calls this ends: call from the thread that lives as
     long as the servers should, normally the main one.
     """
     plan = {
@@ -63,9 +65,10 @@ def spawn(
         "death_signal": int(death_signal),
         "argv": argv,
     }
-    environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    # C: their messages are read by us, and macOS makes Postgres multi-threaded when no locale is set.
-    environment.update(LC_ALL="C", TZ="UTC")
+    if environment is None:
+        kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+        # C: their messages are read by us, and macOS makes Postgres multi-threaded when no locale is set.
+        environment = {**kept, "LC_ALL": "C", "TZ": "UTC"}
     return subprocess.Popen(
         [sys.executable, "-I", "-S", str(_LAUNCHER), json.dumps(plan)],
         stdin=subprocess.DEVNULL,
