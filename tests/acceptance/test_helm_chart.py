@@ -1,10 +1,12 @@
 """The chart as Kubernetes would get it: rendered by the real helm, held against Kubernetes' own schemas."""
 
+import json
 import os
 import re
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kubernetes_validate.utils import latest_version, validate
@@ -75,6 +77,16 @@ def test_unknown_value_is_refused(tools: Path, typo: str) -> None:
     refusal = refused(tools, "--set", typo)
 
     assert "additional properties" in refusal
+
+
+def test_schema_closes_every_object_it_spells_out() -> None:
+    waiting: list[Any] = [json.loads((CHART / "values.schema.json").read_text())]
+
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict) and isinstance(node.get("properties"), dict):
+            assert node["additionalProperties"] is False, sorted(node["properties"])
+        waiting.extend(node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
 
 
 @pytest.mark.parametrize(
