@@ -1,0 +1,79 @@
+// The one caller of fetch: adds the token, bounds the wait, and turns every failure into an ApiProblem.
+import { MalformedAnswer, type Decoder } from "./decode";
+
+/** What to ask: a path under /api/v1 with its query, and how to read the answer. */
+export interface Question<T> {
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly decode: Decoder<T>;
+}
+
+export type ProblemKind = "unauthorized" | "forbidden" | "refused" | "unavailable" | "unreachable" | "malformed";
+
+/** A question that got no usable answer. The message is a sentence for people. */
+export class ApiProblem extends Error {
+  override readonly name = "ApiProblem";
+  readonly kind: ProblemKind;
+  /** The controller's stable code, or null when the answer did not come from it. */
+  readonly code: string | null;
+
+  constructor(kind: ProblemKind, message: string, code: string | null = null, cause?: unknown) {
+    super(message, { cause });
+    this.kind = kind;
+    this.code = code;
+  }
+}
+
+// Reports take milliseconds; one that takes this long is an outage, and the next poll asks again.
+export const ANSWER_WAIT_MS_MAX = 10_000;
+
+/** Ask the controller. Throws ApiProblem, or the abort reason when `signal` fires. */
+export async function ask<T>(question: Question<T>, token: string, signal?: AbortSignal): Promise<T> {
+  const response = await send(question, token, signal);
+  if (!response.ok) throw await problemOf(response);
+  try {
+    return question.decode(await response.json(), question.path);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const detail = cause instanceof MalformedAnswer ? cause.message : "the answer is not JSON";
+    throw new ApiProblem("malformed", `The controller's answer was not understood: ${detail}.`, null, cause);
+  }
+}
+
+async function send<T>(question: Question<T>, token: string, signal?: AbortSignal): Promise<Response> {
+  const query = new URLSearchParams(question.query).toString();
+  const timeout = AbortSignal.timeout(ANSWER_WAIT_MS_MAX);
+  try {
+    return await fetch(`/api/v1/${question.path}${query && `?${query}`}`, {
+      headers: { Authorization: `Bearer ${token}`, Accept: "application/json" },
+      cache: "no-store",
+      credentials: "omit",
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+    });
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const reason = timeout.aborted ? `did not answer within ${ANSWER_WAIT_MS_MAX / 1000} s` : "cannot be reached";
+    throw new ApiProblem("unreachable", `The controller ${reason}.`, null, cause);
+  }
+}
+
+async function problemOf(response: Response): Promise<ApiProblem> {
+  const { code, sentence } = await readProblem(response);
+  const said = sentence ?? `The controller answered ${response.status}.`;
+  if (response.status === 401) {
+    return new ApiProblem("unauthorized", sentence ?? "The controller does not accept this token.", code);
+  }
+  if (response.status === 403) return new ApiProblem("forbidden", said, code);
+  return new ApiProblem(response.status >= 500 || response.status === 429 ? "unavailable" : "refused", said, code);
+}
+
+/** RFC 9457 if that is what came; a proxy's HTML page otherwise reads as nothing. */
+async function readProblem(response: Response): Promise<{ code: string | null; sentence: string | null }> {
+  const body: unknown = await response.json().catch(() => null);
+  if (typeof body !== "object" || body === null) return { code: null, sentence: null };
+  const problem = body as Record<string, unknown>;
+  const [code, detail, title] = [problem.code, problem.detail, problem.title].map((field) =>
+    typeof field === "string" && field !== "" ? field : null,
+  );
+  return { code: code ?? null, sentence: detail ?? title ?? null };
+}

@@ -1,0 +1,26 @@
+// What is running now: calls, workers, and each call's spend so far.
+import { count, instant, listOf, optional, shape, text, usd, type Decoder } from "./decode";
+import type { Report } from "./report";
+
+const liveAnswer = shape({
+  calls: count,
+  workers: count,
+  sessions: listOf(
+    shape({
+      session_id: text,
+      project: text,
+      agent: optional(text),
+      room: optional(text),
+      started_at: optional(instant),
+      amount_usd: usd,
+    }),
+  ),
+});
+
+export type Live = typeof liveAnswer extends Decoder<infer T> ? T : never;
+export type LiveSession = Live["sessions"][number];
+
+export const liveReport: Report<Live> = {
+  key: ["live"],
+  question: () => ({ path: "live", query: {}, decode: liveAnswer }),
+};

@@ -1,0 +1,107 @@
+// The header: calls, workers, how far the ledger is behind, and whether the page still hears the controller.
+import type { LedgerStatus } from "../api/ledger";
+import type { Live } from "../api/live";
+import { useSession } from "../auth/session";
+import { formatCount } from "../lib/format";
+import { formatClock, formatDuration, type Zone } from "../lib/time";
+import { Badge } from "../ui/badge";
+import { Logo } from "../ui/logo";
+import type { Polled } from "../ui/state";
+
+export interface HeaderProps {
+  readonly live: Polled<Live>;
+  readonly ledger: Polled<LedgerStatus>;
+  readonly zone: Zone;
+}
+
+const UNKNOWN = "–";
+
+export function Header({ live, ledger, zone }: HeaderProps) {
+  const session = useSession();
+  return (
+    <header className="header">
+      <div className="header-row">
+        <h1 className="brand">
+          <Logo /> VoiceGateway
+        </h1>
+        <dl className="header-facts">
+          <Fact name="Calls live" value={live.data && formatCount(live.data.calls)} />
+          <Fact name="Workers" value={live.data && formatCount(live.data.workers)} />
+          <Fact name="Ledger lag" value={ledger.data && lagOf(ledger.data)} title={ledger.data && lagDetail(ledger.data)} />
+        </dl>
+        <Connection live={live} zone={zone} />
+        <button
+          type="button"
+          className="button"
+          onClick={() => {
+            session.signOut(null);
+          }}
+        >
+          Sign out
+        </button>
+      </div>
+    </header>
+  );
+}
+
+interface FactProps {
+  readonly name: string;
+  readonly value: string | undefined;
+  readonly title?: string | undefined;
+}
+
+function Fact({ name, value = UNKNOWN, title }: FactProps) {
+  return (
+    <div className="fact" title={title}>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
+
+function Connection({ live, zone }: { readonly live: Polled<Live>; readonly zone: Zone }) {
+  const heard = live.dataUpdatedAt > 0 ? formatClock(live.dataUpdatedAt, zone, "second") : null;
+  // Only the state is announced; a clock read out every two seconds would drown everything else.
+  return (
+    <span className="badges">
+      <span role="status">{connectionBadge(live)}</span>
+      {heard !== null && <span className="muted small">updated {heard}</span>}
+    </span>
+  );
+}
+
+function connectionBadge(live: Polled<Live>) {
+  if (live.error !== null) {
+    return (
+      <Badge tone="bad" withDot title={live.error.message}>
+        Connection lost
+      </Badge>
+    );
+  }
+  if (live.data === undefined) {
+    return (
+      <Badge tone="neutral" withDot>
+        Connecting
+      </Badge>
+    );
+  }
+  return (
+    <Badge tone="good" withDot title="Figures are asked for every two seconds.">
+      Connected
+    </Badge>
+  );
+}
+
+function lagOf(status: LedgerStatus): string {
+  if (status.pending_spans === 0) return "none";
+  return formatDuration(status.oldest_pending_age_ms ?? 0);
+}
+
+function lagDetail(status: LedgerStatus): string {
+  return [
+    `${formatCount(status.pending_spans)} requests wait to be rated`,
+    `${formatCount(status.rated_spans_total)} rated`,
+    `${formatCount(status.quarantined_total)} in quarantine`,
+    `${formatCount(status.unrated_requests_total)} without a price`,
+  ].join("\n");
+}

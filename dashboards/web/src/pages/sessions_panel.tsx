@@ -1,0 +1,103 @@
+// The last calls with their cost, the running ones on top.
+import { useReport } from "../api/report";
+import { sessionsReport, withLive, type SessionRow } from "../api/sessions";
+import type { LiveSession } from "../api/live";
+import { formatCount, shortId } from "../lib/format";
+import { DAY_MS, formatClock, formatDay, formatDuration, formatInstant, type Zone } from "../lib/time";
+import { Amount } from "../ui/amount";
+import { Badge, Doubts } from "../ui/badge";
+import { Panel } from "../ui/panel";
+import { Table, type Column } from "../ui/table";
+
+export interface SessionsPanelProps {
+  readonly live: readonly LiveSession[];
+  readonly zone: Zone;
+}
+
+export function SessionsPanel({ live, zone }: SessionsPanelProps) {
+  const sessions = useReport(sessionsReport);
+  return (
+    <Panel
+      title="Latest sessions"
+      what="the sessions"
+      polled={sessions}
+      zone={zone}
+      isEmpty={(data) => data.rows.length === 0 && live.length === 0}
+      empty={{ title: "No sessions yet", hint: "Start a worker with VOICEGATEWAY_URL and VOICEGATEWAY_TOKEN set." }}
+    >
+      {(data) => (
+        <Table
+          caption="Latest sessions"
+          columns={columnsFor(sessions.dataUpdatedAt, zone)}
+          rows={withLive(data.rows, live)}
+          rowKey={(row) => row.session_id}
+        />
+      )}
+    </Panel>
+  );
+}
+
+function columnsFor(now: number, zone: Zone): Column<SessionRow>[] {
+  return [
+    {
+      name: "Session",
+      cell: (row) => (
+        <span className="badges">
+          <span className="mono" title={row.session_id}>
+            {shortId(row.session_id)}
+          </span>
+          {row.live && (
+            <Badge tone="good" withDot>
+              live
+            </Badge>
+          )}
+        </span>
+      ),
+    },
+    { name: "Project", cell: (row) => <Clipped text={row.project} /> },
+    { name: "Agent", wideOnly: true, cell: (row) => <Clipped text={row.agent} /> },
+    { name: "Room", wideOnly: true, cell: (row) => <Clipped text={row.room} /> },
+    { name: "Started", cell: (row) => <Started at={row.started_at} now={now} zone={zone} /> },
+    { name: "Length", kind: "number", wideOnly: true, cell: (row) => lengthOf(row, now) },
+    { name: "Requests", kind: "number", wideOnly: true, cell: (row) => formatCount(row.requests) },
+    { name: "Cost", kind: "number", cell: (row) => <Amount of={row.amount_usd} /> },
+    {
+      name: "Notes",
+      quiet: true,
+      cell: (row) => (
+        <Doubts estimated={row.estimated_requests} unrated={row.unrated_requests} errors={row.errors} />
+      ),
+    },
+  ];
+}
+
+function Clipped({ text }: { readonly text: string | null }) {
+  if (text === null || text === "") return <span className="muted">–</span>;
+  return (
+    <span className="clip" title={text}>
+      {text}
+    </span>
+  );
+}
+
+interface StartedProps {
+  readonly at: number | null;
+  readonly now: number;
+  readonly zone: Zone;
+}
+
+function Started({ at, now, zone }: StartedProps) {
+  if (at === null) return <span className="muted">–</span>;
+  const clock = formatClock(at, zone, "second");
+  return (
+    <time dateTime={new Date(at).toISOString()} title={formatInstant(at, zone)}>
+      {now - at < DAY_MS ? clock : `${formatDay(at, zone)}, ${clock}`}
+    </time>
+  );
+}
+
+function lengthOf(row: SessionRow, now: number): string {
+  if (row.started_at === null) return "–";
+  const end = row.live ? now : row.ended_at;
+  return end === null ? "–" : formatDuration(end - row.started_at);
+}

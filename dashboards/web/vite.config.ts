@@ -1,0 +1,24 @@
+// How the dashboard is built, served while developing, and tested.
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+const controllerUrl = process.env.VOICEGATEWAY_URL ?? "http://127.0.0.1:8580";
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    // The controller serves this folder at `/`; it is git-ignored and packed into the wheel.
+    outDir: "../../controller/voicegateway_controller/web",
+    emptyOutDir: true,
+    // Inlined data: URLs would need a wider Content-Security-Policy.
+    assetsInlineLimit: 0,
+  },
+  server: { proxy: { "/api": controllerUrl } },
+  test: {
+    environment: "jsdom",
+    setupFiles: ["src/testing/setup.ts"],
+    include: ["src/**/*.test.{ts,tsx}"],
+    restoreMocks: true,
+    unstubGlobals: true,
+  },
+});
