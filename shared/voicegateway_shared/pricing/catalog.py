@@ -51,12 +51,9 @@ class Catalog:
         """The prices shipped with this package; read once per process."""
         return _builtin()
 
-    def extended(
-        self, texts: Mapping[str, str] | None = None, *, plans: Mapping[str, str] | None = None
-    ) -> "Catalog":
-        """A new catalogue: this one, more price files, and other default plans per provider."""
-        more = [read_document(text, name=name) for name, text in (texts or {}).items()]
-        return Catalog([*self._documents, *more], plans={**self._plans, **(plans or {})})
+    def extended(self, documents: Iterable[Document] = (), *, plans: Mapping[str, str] | None = None) -> "Catalog":
+        """A new catalogue: this one, more documents, and other default plans per provider."""
+        return Catalog([*self._documents, *documents], plans={**self._plans, **(plans or {})})
 
     def price(self, price_id: str) -> Price | None:
         """The price a ledger entry names, or None when this catalogue never held it."""
@@ -97,7 +94,6 @@ class Catalog:
         ]
 
     def _group(self) -> dict[_Key, ModelPrices]:
-        conditions: dict[str, dict[str, object]] = {}
         grouped: dict[_Key, list[Price]] = {}
         for price in self.prices:
             grouped.setdefault((price.provider, price.model, price.modality), []).append(price)
@@ -110,7 +106,6 @@ class Catalog:
             }
             for document in self._documents
         }
-        del conditions
         return {
             key: ModelPrices(prices, conditions=merged[key[0]], default_plan=self._plans.get(key[0]))
             for key, prices in grouped.items()
@@ -119,11 +114,8 @@ class Catalog:
     def _wrong_plans(self) -> list[str]:
         problems = []
         for provider, plan in self._plans.items():
-            plans = [
-                doc.conditions["plan"]
-                for doc in self._documents
-                if doc.provider == provider and "plan" in doc.conditions
-            ]
+            documents = [document for document in self._documents if document.provider == provider]
+            plans = [document.conditions["plan"] for document in documents if "plan" in document.conditions]
             if not any(plan in condition.values for condition in plans):
                 problems.append(f"default plan {plan!r}: {provider!r} has no such plan")
         return problems
@@ -155,7 +147,5 @@ def _overlaps(prices: Iterable[Price]) -> list[str]:
 @functools.cache
 def _builtin() -> Catalog:
     folder = resources.files("voicegateway_shared") / "prices"
-    files = sorted(
-        (file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name
-    )
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
     return Catalog.from_texts({f"prices/{file.name}": file.read_text("utf-8") for file in files})

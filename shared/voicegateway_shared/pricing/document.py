@@ -2,22 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from voicegateway_shared.pricing.conditions import Condition
+from voicegateway_shared.pricing.fields import Refused, instant
 from voicegateway_shared.pricing.price import Price, Source
 from voicegateway_shared.pricing.row import ROW_KEYS, RowReader
 from voicegateway_shared.pricing.yaml_text import YamlMapping, YamlProblem, read_yaml
 
-_TOP_KEYS: Final = frozenset({"provider", "description", "sources", "context", "credit_plans", "models"})
+_TOP_KEYS: Final = frozenset(
+    {"provider", "description", "recorded_at", "sources", "context", "credit_plans", "defaults", "models"}
+)
 _CONDITION_KEYS: Final = frozenset({"default", "values", "otherwise"})
 _CREDIT_KEYS: Final = frozenset({"plan", "amount", "per", "effective_from", "effective_to", "source"})
-_ENTRY_KEYS: Final = (ROW_KEYS - {"meter", "amount", "credits", "tiers"}) | {
-    "model",
-    "aliases",
-    "modality",
-    "prices",
-}
+_SHARED_KEYS: Final = (ROW_KEYS - {"meter", "amount", "credits", "tiers"}) | {"modality"}
+_ENTRY_KEYS: Final = _SHARED_KEYS | {"model", "aliases", "like", "prices"}
 
 
 @dataclass(slots=True)
@@ -43,9 +42,7 @@ def read_document(text: str, *, name: str) -> Document:
         document.problems.append(f"{name}: {problem}")
         return document
     if not isinstance(tree, YamlMapping):
-        document.problems.append(
-            f"{name}: the file must be a mapping with the keys {', '.join(sorted(_TOP_KEYS))}"
-        )
+        document.problems.append(f"{name}: the file must be a mapping with the keys {', '.join(sorted(_TOP_KEYS))}")
         return document
     _DocumentReader(document, tree).read()
     return document
@@ -57,6 +54,7 @@ class _DocumentReader:
     def __init__(self, document: Document, tree: YamlMapping) -> None:
         self._document = document
         self._tree = tree
+        self._defaults: dict[str, YamlMapping] = {}
 
     def read(self) -> None:
         tree, document = self._tree, self._document
@@ -68,10 +66,15 @@ class _DocumentReader:
         document.provider = provider
         document.description = str(tree.get("description", ""))
         rows = RowReader(document=document.name, provider=provider, problems=document.problems)
+        try:
+            rows.recorded_at = instant(tree, "recorded_at")
+        except Refused as refusal:
+            self._complain(tree, refusal.key, str(refusal))
         self._read_sources(rows)
         self._read_conditions()
         rows.conditions = document.conditions
         self._read_credit_plans(rows)
+        self._read_defaults()
         for entry in self._mappings(tree, "models"):
             self._read_entry(entry, rows)
 
@@ -92,7 +95,7 @@ class _DocumentReader:
                 self._complain(self._tree, f"context.{key}", "must be {default, values, otherwise}")
                 continue
             self._refuse_unknown(value, _CONDITION_KEYS, f"context.{key}")
-            synonyms = {}
+            synonyms: dict[str, str] = {}
             for canonical, words in value["values"].items():
                 if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                     self._complain(value, f"context.{key}.values.{canonical}", "must be a list of texts")
@@ -113,8 +116,35 @@ class _DocumentReader:
             self._refuse_unknown(plan, _CREDIT_KEYS, "credit_plans")
             rows.read_credit_rate(plan)
 
+    def _read_defaults(self) -> None:
+        defaults = self._tree.get("defaults", YamlMapping())
+        if not isinstance(defaults, YamlMapping):
+            self._complain(self._tree, "defaults", "must map names to what rows have in common")
+            return
+        for name, shared in defaults.items():
+            if not isinstance(shared, YamlMapping):
+                self._complain(defaults, f"defaults.{name}", "must be a mapping")
+                continue
+            self._refuse_unknown(shared, _SHARED_KEYS, f"defaults.{name}")
+            self._defaults[name] = shared
+
+    def _with_defaults(self, entry: YamlMapping) -> YamlMapping:
+        """The entry and what it is `like`; its own keys win, conditions add up."""
+        if "like" not in entry:
+            return entry
+        shared = self._defaults.get(str(entry["like"]))
+        if shared is None:
+            self._complain(entry, "models.like", f"{entry['like']!r} must be one of this file's defaults")
+            return entry
+        merged = YamlMapping({**shared, **entry})
+        merged.line = entry.line
+        if "when" in shared and isinstance(entry.get("when"), Mapping):
+            merged["when"] = {**shared["when"], **entry["when"]}
+        return merged
+
     def _read_entry(self, entry: YamlMapping, rows: RowReader) -> None:
         self._refuse_unknown(entry, _ENTRY_KEYS, "models")
+        entry = self._with_defaults(entry)
         model = entry.get("model")
         if not isinstance(model, str) or not model:
             self._complain(entry, "models.model", "must be the vendor's own model id")
@@ -151,9 +181,7 @@ class _DocumentReader:
 
     def _refuse_unknown(self, mapping: YamlMapping, known: frozenset[str], where: str) -> None:
         for key in mapping.keys() - known:
-            self._complain(
-                mapping, f"{where}.{key}", f"is not a key here; known are {', '.join(sorted(known))}"
-            )
+            self._complain(mapping, f"{where}.{key}", f"is not a key here; known are {', '.join(sorted(known))}")
 
     def _complain(self, mapping: YamlMapping, key: str, message: str) -> None:
         self._document.problems.append(f"{self._document.name}:{mapping.line}: {key}: {message}")

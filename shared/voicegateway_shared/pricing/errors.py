@@ -13,6 +13,4 @@ class CatalogError(ConfigurationError):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
-        super().__init__(
-            f"{count} problem{'' if count == 1 else 's'} in the prices:\n" + "\n".join(self.problems)
-        )
+        super().__init__(f"{count} problem{'' if count == 1 else 's'} in the prices:\n" + "\n".join(self.problems))

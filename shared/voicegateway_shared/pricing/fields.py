@@ -47,14 +47,15 @@ def choice(row: Row, key: str, allowed: Sequence[str], default: str | None) -> A
     return value
 
 
-def meters(row: Row, key: str, unit: str) -> tuple[str, ...]:
+def meters(row: Row, key: str, unit: str | None) -> tuple[str, ...]:
+    """A list of meters that count `unit`; None accepts any unit."""
     names = row.get(key, [])
     if not isinstance(names, list):
         raise Refused(key, "must be a list of meters")
     for name in names:
         if name not in METERS:
             raise Refused(key, f"{name!r} is not a meter; known are {', '.join(METERS)}")
-        if METERS[name].unit != unit:
+        if unit is not None and METERS[name].unit != unit:
             raise Refused(key, f"{name!r} counts {METERS[name].unit}, not {unit}")
     if len(set(names)) != len(names) or row.get("meter") in names:
         raise Refused(key, "must not repeat a meter")

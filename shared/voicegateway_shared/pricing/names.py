@@ -7,7 +7,8 @@ from typing import Final
 _PLACEHOLDERS: Final = {
     "{date}": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "{yyyymmdd}": r"[0-9]{8}",
-    "{mmdd}": r"[0-9]{4}",
+    "{voice}": r"[a-z]+",
+    "{language}": r"[a-z]{2}",
 }
 
 

@@ -65,6 +65,7 @@ class Price:
     `amount` is in dollars per `per`, or in credits per `per` when `credit_rate` is given. The billable basis
     is `meter` (or the first of `fallback` present when it is absent) minus `minus` and `not_billed`, plus
     `plus`, times the context value `times`; then `minimum` and `increment`, in the meter's base unit.
+    `instead_of` names meters that another context of this model bills and this one does not.
     The window is half-open: `effective_from <= at < effective_to`; None is unbounded.
     """
 
@@ -81,6 +82,7 @@ class Price:
     minus: tuple[str, ...] = ()
     plus: tuple[str, ...] = ()
     not_billed: tuple[str, ...] = ()
+    instead_of: tuple[str, ...] = ()
     times: str | None = None
     minimum: int = 0
     increment: int = 1
@@ -124,9 +126,7 @@ class Price:
         starts = self.effective_from is None or (
             other.effective_from is not None and self.effective_from <= other.effective_from
         )
-        ends = self.effective_to is None or (
-            other.effective_to is not None and other.effective_to <= self.effective_to
-        )
+        ends = self.effective_to is None or (other.effective_to is not None and other.effective_to <= self.effective_to)
         return starts and ends
 
 
@@ -150,6 +150,7 @@ def _price_id(price: Price) -> str:
         "minus": sorted(price.minus),
         "plus": sorted(price.plus),
         "not_billed": sorted(price.not_billed),
+        "instead_of": sorted(price.instead_of),
         "times": price.times,
         "minimum": price.minimum,
         "increment": [price.increment, price.rounding, price.rounding_scope],

@@ -57,11 +57,7 @@ def parse_quantity(text: object) -> Quantity:
 def parse_decimal(text: object) -> Fraction:
     """The exact value of a decimal text like "0.0048"; numbers that YAML has already read are refused."""
     if isinstance(text, (int, float)):
-        raise ValueError(
-            f'{text!r} must be a quoted string such as "{text}": a bare number may be a rounded one'
-        )
+        raise ValueError(f'{text!r} must be a quoted string such as "{text}": a bare number may be a rounded one')
     if not isinstance(text, str) or _DECIMAL.fullmatch(text) is None:
-        raise ValueError(
-            f"{text!r} is not a plain decimal number of at most 12 digits on each side of the point"
-        )
+        raise ValueError(f"{text!r} is not a plain decimal number of at most 12 digits on each side of the point")
     return Fraction(text)

@@ -115,9 +115,9 @@ def _lines(request: RatingRequest, selection: Selection) -> list[RatedLine]:
             lines.append(RatedLine(meter, quantity, 0, 0, 0, None, "amount_out_of_range"))
         else:
             lines.append(RatedLine(meter, quantity, billed, amount, list_amount, rule.price_id, None))
-    for part in selection.parts:
-        if usage.get(part, 0) > 0:
-            lines.append(RatedLine(part, usage[part], 0, 0, 0, None, "no_price_for_meter"))
+    for meter in selection.unpriced:
+        if usage.get(meter, 0) > 0:
+            lines.append(RatedLine(meter, usage[meter], 0, 0, 0, None, "no_price_for_meter"))
     if not is_any_present and not lines:
         lines.extend(_unrated(request, (), "no_billable_usage"))
     return lines

@@ -55,7 +55,7 @@ ROW_KEYS: Final = frozenset(
         "source",
         "confidence",
     }
-    | {"note", *_BASIS_KEYS}
+    | {"note", "instead_of", *_BASIS_KEYS}
 )
 
 
@@ -66,6 +66,7 @@ class RowReader:
     document: str
     provider: str
     problems: list[str]
+    recorded_at: datetime | None = None
     sources: Mapping[str, Source] = field(default_factory=dict)
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     credit_rates: list[tuple[CreditRate, YamlMapping]] = field(default_factory=list)
@@ -75,12 +76,7 @@ class RowReader:
         if isinstance(value, YamlMapping) and value.keys() <= _SOURCE_KEYS:
             url, read_on = value.get("url"), value.get("read_on")
             # A datetime is a date to Python, but not a day to a reader.
-            if (
-                isinstance(url, str)
-                and url
-                and isinstance(read_on, date)
-                and not isinstance(read_on, datetime)
-            ):
+            if isinstance(url, str) and url and isinstance(read_on, date) and not isinstance(read_on, datetime):
                 return Source(url=url, read_on=read_on, via=str(value.get("via", "")))
         self._complain(line, f"sources.{key}", "must be {url: text, read_on: YYYY-MM-DD, via: text}")
         return None
@@ -109,9 +105,7 @@ class RowReader:
         """The prices of a row: one per modality of its entry, and per plan where it counts credits."""
         where = f"models[{model}].prices[{row.get('meter')}]"
         for key in sorted(row.keys() - ROW_KEYS):
-            self._complain(
-                row.line, f"{where}.{key}", f"is not a key here; known are {', '.join(sorted(ROW_KEYS))}"
-            )
+            self._complain(row.line, f"{where}.{key}", f"is not a key here; known are {', '.join(sorted(ROW_KEYS))}")
         inherited = {key: value for key, value in entry.items() if key in ROW_KEYS}
         try:
             merged = {**inherited, **row, "when": {**_mapping(entry, "when"), **_mapping(row, "when")}}
@@ -160,7 +154,7 @@ class RowReader:
                 }
 
     def _fields(self, row: dict[str, Any]) -> dict[str, Any]:
-        meter = row.get("meter")
+        meter = str(row.get("meter"))
         if meter not in METERS:
             raise Refused("meter", f"{meter!r} is not a meter; known are {', '.join(METERS)}")
         unit = METERS[meter].unit
@@ -174,6 +168,7 @@ class RowReader:
         return {
             **basis,
             "meter": meter,
+            "instead_of": meters(row, "instead_of", None),
             "per": quantity(row, "per", unit),
             "list_amount": row.get("list_amount"),
             "multiplier": row.get("multiplier", "1"),
@@ -186,7 +181,7 @@ class RowReader:
             "when": self._when(row["when"]),
             "effective_from": start,
             "effective_to": end,
-            "recorded_at": instant(row, "recorded_at"),
+            "recorded_at": instant(row, "recorded_at") or self.recorded_at,
             "source": self._source(row.get("source")),
             "confidence": choice(row, "confidence", CONFIDENCES, None),
             "note": str(row.get("note", "")),
@@ -198,9 +193,7 @@ class RowReader:
             if condition is None:
                 raise Refused(f"when.{key}", "is not declared in this file's context")
             if value not in condition.values:
-                raise Refused(
-                    f"when.{key}", f"{value!r} must be one of {', '.join(sorted(condition.values))}"
-                )
+                raise Refused(f"when.{key}", f"{value!r} must be one of {', '.join(sorted(condition.values))}")
         return tuple(sorted(wanted.items()))
 
     def _times(self, key: Any) -> str | None:

@@ -32,15 +32,15 @@ class Rule:
         "_plus",
         "_price",
         "_times",
+        "instead_of",
         "meters",
-        "parts",
         "price_id",
     )
 
     def __init__(self, price: Price, *, times: int) -> None:
         self.price_id = price.price_id
         self.meters = (price.meter, *price.fallback)
-        self.parts = price.minus
+        self.instead_of = price.instead_of
         self._price = price
         self._minus = price.minus + price.not_billed
         self._plus = price.plus

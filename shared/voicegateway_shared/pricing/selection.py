@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Final, Literal
 
 from voicegateway_shared.pricing.conditions import Condition
@@ -28,12 +29,12 @@ TIMES_MAX: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The rules of one context in one window; `parts` are subtracted from some rule but priced by none."""
+    """The rules of one context in one window; `unpriced` are meters of the model that no rule here prices."""
 
     start: datetime | None
     end: datetime | None
     rules: tuple[Rule, ...]
-    parts: tuple[str, ...]
+    unpriced: tuple[str, ...]
 
 
 class ModelPrices:
@@ -47,9 +48,7 @@ class ModelPrices:
         default_plan: str | None,
     ) -> None:
         self.prices = tuple(prices)
-        self.meters = tuple(
-            dict.fromkeys(meter for price in self.prices for meter in (price.meter, *price.fallback))
-        )
+        self.meters = tuple(dict.fromkeys(meter for price in self.prices for meter in (price.meter, *price.fallback)))
         self._conditions = conditions
         self._default_plan = default_plan
         used = {key for price in self.prices for key, _ in price.when}
@@ -68,9 +67,7 @@ class ModelPrices:
         if isinstance(found, str):
             return found
         for selection in found:
-            if (selection.start is None or selection.start <= at) and (
-                selection.end is None or at < selection.end
-            ):
+            if (selection.start is None or selection.start <= at) and (selection.end is None or at < selection.end):
                 return selection
         return "no_price_at_time"
 
@@ -87,7 +84,7 @@ class ModelPrices:
         if not prices:
             return "no_price_for_context"
         rules = {price: Rule(price, times=(times.get(price.times or "") or 1)) for price in prices}
-        return tuple(_windows(rules))
+        return tuple(_windows(rules, self.meters))
 
 
 def _times(word: str | None) -> int | None:
@@ -98,16 +95,15 @@ def _times(word: str | None) -> int | None:
     return int(word) if 1 <= int(word) <= TIMES_MAX else None
 
 
-def _windows(rules: Mapping[Price, Rule]) -> Iterable[Selection]:
+def _windows(rules: Mapping[Price, Rule], meters: tuple[str, ...]) -> Iterable[Selection]:
     """One selection per stretch of time in which the same prices hold, the newest first."""
     instants = {price.effective_from for price in rules} | {price.effective_to for price in rules}
     edges = [None, *sorted(instant for instant in instants if instant is not None), None]
-    for start, end in reversed(list(zip(edges, edges[1:], strict=False))):
+    for start, end in reversed(list(pairwise(edges))):
         held = tuple(rule for price, rule in rules.items() if _holds(price, start, end))
         if held:
-            priced = {meter for rule in held for meter in rule.meters}
-            parts = dict.fromkeys(part for rule in held for part in rule.parts if part not in priced)
-            yield Selection(start, end, held, tuple(parts))
+            handled = {meter for rule in held for meter in (*rule.meters, *rule.instead_of)}
+            yield Selection(start, end, held, tuple(meter for meter in meters if meter not in handled))
 
 
 def _holds(price: Price, start: datetime | None, end: datetime | None) -> bool:

@@ -26,7 +26,6 @@ class _StrictLoader(_Loader):  # type: ignore[misc]  # libyaml's loader is not a
 
 
 def _construct_mapping(loader: Any, node: yaml.MappingNode) -> YamlMapping:
-    loader.flatten_mapping(node)
     mapping = YamlMapping()
     mapping.line = node.start_mark.line + 1
     for key_node, value_node in node.value:
