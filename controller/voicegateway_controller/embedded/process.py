@@ -54,8 +54,8 @@ def spawn(
 ) -> "subprocess.Popen[bytes]":
     """Start a program in a session of its own, so that Ctrl-C reaches us and not it.
 
-    `environment` replaces the scrubbed one that servers get. On Linux it gets `death_signal` when the *thread* that calls this ends: call from the thread that lives as
-    long as the servers should, normally the main one.
+    `environment` replaces the scrubbed one that servers get. On Linux it gets `death_signal` when the *thread*
+    that calls this ends: call from the thread that lives as long as the servers should, normally the main one.
     """
     plan = {
         "mode": identity.mode,

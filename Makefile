@@ -1,0 +1,15 @@
+# The project's commands. Each is `python3 dev.py NAME`, which needs nothing but Python: see dev.py.
+# Arguments: make test ARGS="-k outbox"
+
+PYTHON ?= python3
+ARGS ?=
+COMMANDS := demo test check lint types contracts format web chart bench
+
+.DEFAULT_GOAL := help
+.PHONY: help $(COMMANDS)
+
+help:
+	@$(PYTHON) dev.py help
+
+$(COMMANDS):
+	@$(PYTHON) dev.py $@ $(ARGS)
