@@ -54,9 +54,7 @@ def _meter(owner: Any, project: str | None) -> None:
             if modality is None:
                 continue
             provider = provider_of(plugin)
-            facts = PluginFacts(
-                provider=provider, modality=modality, project=project, key_id=_key_id(plugin, provider)
-            )
+            facts = PluginFacts(provider=provider, modality=modality, project=project, key_id=_key_id(plugin, provider))
             instrument(plugin, facts)
 
 

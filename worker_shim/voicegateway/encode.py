@@ -29,9 +29,7 @@ def encode_span(record: RequestRecord) -> bytes:
     span.attributes.extend(
         [KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in strings.items() if value]
     )
-    span.attributes.extend(
-        [KeyValue(key=key, value=AnyValue(int_value=value)) for key, value in integers.items()]
-    )
+    span.attributes.extend([KeyValue(key=key, value=AnyValue(int_value=value)) for key, value in integers.items()])
     span.attributes.append(KeyValue(key=names.ESTIMATED, value=AnyValue(bool_value=record.is_estimated())))
     return span.SerializeToString()
 
@@ -52,6 +50,7 @@ def _facts(record: RequestRecord) -> tuple[dict[str, str], dict[str, int]]:
         names.PROVIDER: record.facts.provider,
         names.REQUEST_MODEL: record.model,
         names.RESPONSE_ID: record.response_id,
+        names.VENDOR_REQUEST_IDS: " ".join(record.vendor_ids),
         names.LANGUAGE: record.language,
         names.VOICE: record.voice,
         names.MODE: record.mode,

@@ -57,9 +57,7 @@ class Options:
     def _checked(cls, values: dict[str, Any]) -> "Options":
         url = values.get("url")
         if url is not None and not str(url).startswith(("http://", "https://")):
-            raise ConfigurationError(
-                f"VOICEGATEWAY_URL: {url!r} is no http(s) URL; give the controller's address"
-            )
+            raise ConfigurationError(f"VOICEGATEWAY_URL: {url!r} is no http(s) URL; give the controller's address")
         try:
             bytes_max = int(values.get("outbox_bytes_max", OUTBOX_BYTES_MAX_DEFAULT))
         except ValueError as error:
@@ -92,7 +90,5 @@ def _read_file(path: str | None) -> dict[str, Any]:
     known = {field.name for field in fields(Options)}
     unknown = sorted(set(section) - known)
     if unknown:
-        raise ConfigurationError(
-            f"{path}: unknown key worker.{unknown[0]}; known keys are {', '.join(sorted(known))}"
-        )
+        raise ConfigurationError(f"{path}: unknown key worker.{unknown[0]}; known keys are {', '.join(sorted(known))}")
     return dict(section)

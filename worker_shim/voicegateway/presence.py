@@ -112,9 +112,7 @@ class Presence:
                 )
                 for identity, project, _ in list(self._recent.values())[:SESSIONS_MAX]
             ),
-            outbox=OutboxState(
-                rows=stats.rows, bytes=stats.bytes, dropped=stats.dropped, hook_errors=hook_errors
-            ),
+            outbox=OutboxState(rows=stats.rows, bytes=stats.bytes, dropped=stats.dropped, hook_errors=hook_errors),
         )
 
 

@@ -11,6 +11,8 @@ from voicegateway_shared.usage import Modality, Outcome
 
 PCM16_BYTES_PER_SAMPLE: Final = 2
 NS_PER_MS: Final = 1_000_000
+VENDOR_IDS_MAX: Final = 16
+"""A request that was tried more often than this is broken in a way that ids do not explain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +63,13 @@ class RequestRecord:
     pushed: int = 0
     """Samples (stt) or characters (tts) pushed by the agent."""
     pushed_rate: int = 0
+    is_push_whole: bool = False
+    """True when what was pushed is sent as it is, in one request body: no socket needs to be watched."""
     received_samples: int = 0
     received_rate: int = 0
     llm_usage: Any = None
     tts_tokens: tuple[int, int] = (0, 0)
+    vendor_ids: list[str] = field(default_factory=list)
     reported: dict[str, int] = field(default_factory=dict)
 
     wire: "WireCount | None" = None
@@ -88,13 +93,19 @@ class RequestRecord:
         if self.ttfb_ns < 0:
             self.ttfb_ns = max(0, time.monotonic_ns() - since_ns)
 
+    def vendor_id(self, request_id: str) -> None:
+        """Note an id the vendor gave to an attempt or a connection of this request."""
+        if request_id and request_id not in self.vendor_ids and len(self.vendor_ids) < VENDOR_IDS_MAX:
+            self.vendor_ids.append(request_id)
+            self.response_id = request_id
+
     def is_estimated(self) -> bool:
         """True when the vendor's own count is missing and ours stands for it."""
         if self.modality == "llm":
             return self.llm_usage is None and not self.is_failed
         if self.modality == "tts" and self._bills_tokens():
             return not any(self.tts_tokens) and not self.is_failed
-        is_upper_bound = self.wire is None and self.mode == "streaming" and not self.is_failed
+        is_upper_bound = self.wire is None and not self.is_push_whole and not self.is_failed
         return self.outcome is None or is_upper_bound
 
     def usage(self) -> dict[str, int]:

@@ -42,16 +42,17 @@ def _observed(plugin: Any, chat: Callable[..., Any], args: Any, kwargs: Any) -> 
 
 
 def _counted_chunks(send_nowait: Callable[[Any], None], record: RequestRecord) -> Callable[[Any], None]:
-    """Runs per chunk: two attribute reads and an addition."""
+    """Runs per chunk: three attribute reads and an addition."""
 
     def counted(chunk: Any) -> None:
         send_nowait(chunk)
+        delta = chunk.delta
+        if delta is not None and (delta.content or delta.tool_calls):
+            record.chunks += 1
+            if record.ttfb_ns < 0:
+                record.first_byte(record.started_ns)
+                record.vendor_id(chunk.id)
         if chunk.usage is not None:
             record.llm_usage = chunk.usage
-        else:
-            record.chunks += 1
-            if record.ttfb_ns < 0 and chunk.has_response():
-                record.first_byte(record.started_ns)
-                record.response_id = chunk.id
 
     return counted

@@ -81,6 +81,7 @@ def _batch_record(plugin: Any, buffer: Any, language: Any) -> RequestRecord:
     frames = buffer if isinstance(buffer, list) else [buffer]
     record.pushed = sum(frame.samples_per_channel for frame in frames)
     record.pushed_rate = frames[0].sample_rate if frames else 0
+    record.is_push_whole = True
     return record
 
 
@@ -113,8 +114,7 @@ def _counted_events(send_nowait: Callable[[Any], None], record: RequestRecord) -
         send_nowait(event)
         try:
             record.chunks += 1
-            if event.request_id:
-                record.response_id = event.request_id
+            record.vendor_id(event.request_id)
             if record.ttfb_ns < 0 and event.type == final:
                 record.ttfb_ns = _transcript_lag_ns(event, record)
         except Exception as error:  # noqa: BLE001 - metering must not fail a call

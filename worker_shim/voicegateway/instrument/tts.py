@@ -59,6 +59,7 @@ def _observed(plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any, *, 
         stream._event_ch.send_nowait = _counted_audio(stream._event_ch.send_nowait, record, stream)
         if text is not None:
             record.pushed = len(text)
+            record.is_push_whole = record.wire is None
             stream._set_token_usage = _counted_tokens(stream._set_token_usage, record)
         else:
             stream.push_text = _counted_text(stream.push_text, record)
@@ -86,9 +87,7 @@ def _stream_in_disguise() -> tuple[type, ...]:
     return (cls,) if cls is not None else ()
 
 
-def _counted_audio(
-    send_nowait: Callable[[Any], None], record: RequestRecord, stream: Any
-) -> Callable[[Any], None]:
+def _counted_audio(send_nowait: Callable[[Any], None], record: RequestRecord, stream: Any) -> Callable[[Any], None]:
     """Runs per audio frame from the vendor."""
 
     def counted(audio: Any) -> None:
@@ -104,7 +103,8 @@ def _counted_audio(
 
 def _first_audio(record: RequestRecord, stream: Any, audio: Any, frame: Any) -> None:
     record.received_rate = frame.sample_rate
-    record.response_id = audio.request_id
+    if not record.vendor_ids:
+        record.vendor_id(audio.request_id)
     # From the first text *sent*: from the first push it would measure the language model's pace.
     started_s = stream._started_time
     waited_ns = int((time.perf_counter() - started_s) * NS_PER_S) if started_s else record.duration_ns

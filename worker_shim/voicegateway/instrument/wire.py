@@ -13,17 +13,22 @@ from voicegateway.instrument.request import CURRENT
 from voicegateway.record import RequestRecord, WireCount
 from voicegateway.runtime import current_runtime
 
-SentText = Callable[[WireCount, str], None]
+SentText = Callable[[RequestRecord, WireCount, str], None]
+
+REQUEST_ID_HEADERS = ("dg-request-id", "x-request-id")
+"""Where vendors tell a websocket's request id in the handshake's answer."""
 
 
-def _cartesia_text(count: WireCount, message: str) -> None:
+def _cartesia_text(record: RequestRecord, count: WireCount, message: str) -> None:
     # docs.cartesia.ai/api-reference/tts/websocket: text is the `transcript` of each generation request.
-    transcript = json.loads(message).get("transcript")
+    generation = json.loads(message)
+    transcript = generation.get("transcript")
     if isinstance(transcript, str):
         count.characters(len(transcript))
+    record.vendor_id(str(generation.get("context_id") or ""))
 
 
-def _no_text(count: WireCount, message: str) -> None:
+def _no_text(record: RequestRecord, count: WireCount, message: str) -> None:
     """Control messages carry nothing billable."""
 
 
@@ -63,6 +68,11 @@ def _sample_rate(plugin: Any) -> int:
     return rate if isinstance(rate, int) else 0
 
 
+def _request_id(websocket: Any) -> str:
+    headers = getattr(getattr(websocket, "_response", None), "headers", {})
+    return next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), "")
+
+
 @cache
 def _metered_class(base: type) -> type:
     """A websocket class that counts what the current request sends; other requests' sockets pass through."""
@@ -78,8 +88,9 @@ def _metered_class(base: type) -> type:
             super().__init__(*args, **kwargs)
             self._voicegateway_opened_ns = time.monotonic_ns()
             record = CURRENT.get()
-            if record is not None and record.wire is not None:
+            if record is not None and record.wire is not None and record.modality == "stt":
                 record.wire.opened(self, self._voicegateway_opened_ns)
+                record.vendor_id(_request_id(self))
 
         async def send_bytes(self, data: Any, compress: int | None = None) -> None:
             record = CURRENT.get()
@@ -91,7 +102,7 @@ def _metered_class(base: type) -> type:
             record = CURRENT.get()
             if record is not None and record.wire is not None:
                 try:
-                    READERS[record.facts.provider, record.modality](record.wire, data)
+                    READERS[record.facts.provider, record.modality](record, record.wire, data)
                 except Exception as error:  # noqa: BLE001 - metering must not fail a call
                     current_runtime().hook_failed("wire", error)
             await super().send_str(data, compress)
