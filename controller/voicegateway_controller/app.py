@@ -1,0 +1,30 @@
+"""The API as a table of contents: what it owns, what it answers, in which order."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from voicegateway_controller.http import health, problems, spa
+from voicegateway_controller.resources import open_resources
+from voicegateway_controller.settings import Settings
+from voicegateway_controller.usage import worker_api as usage_worker_api
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the API; its lifespan opens and closes what it owns."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_resources(settings) as resources:
+            app.state.resources = resources
+            yield
+
+    app = FastAPI(title="VoiceGateway", version=version("voicegateway"), lifespan=lifespan, redoc_url=None)
+    app.state.web_root = spa.web_root()
+    problems.install(app)
+    app.include_router(health.router)
+    app.include_router(usage_worker_api.router)
+    app.include_router(spa.router)
+    return app

@@ -1,0 +1,1 @@
+"""Postgres: the engine, the schema's version, the partitions."""

@@ -1,0 +1,1 @@
+"""HTTP plumbing: who is calling, problems, health, metrics, the dashboard's files."""

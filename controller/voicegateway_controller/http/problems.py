@@ -1,0 +1,84 @@
+"""Errors as RFC 9457 problems: the only place that knows which error is which status."""
+
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from voicegateway_controller import errors, metrics
+from voicegateway_controller.logs import get_logger
+from voicegateway_shared.errors import VoiceGatewayError
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 2
+"""What a client is told to wait when Postgres or Redis is away; the shim adds its own jitter and back-off."""
+
+_STATUS: Final[dict[type[VoiceGatewayError], tuple[int, str]]] = {
+    errors.Unauthenticated: (401, "Unauthenticated"),
+    errors.Forbidden: (403, "Forbidden"),
+    errors.BadRequest: (400, "Bad request"),
+    errors.BodyTooLarge: (413, "Body too large"),
+    errors.UnsupportedMediaType: (415, "Unsupported media type"),
+    errors.Overloaded: (429, "Too many requests at once"),
+    errors.DatabaseUnavailable: (503, "Postgres is unavailable"),
+    errors.RedisUnavailable: (503, "Redis is unavailable"),
+    errors.SchemaNotMigrated: (503, "The database schema is not up to date"),
+}
+_log = get_logger(__name__)
+
+
+def problem(*, status: int, title: str, detail: str, code: str, headers: dict[str, str] | None = None) -> Response:
+    """Return one problem; `code` is stable, the sentences are for people."""
+    body = {"type": f"urn:voicegateway:{code}", "title": title, "status": status, "detail": detail, "code": code}
+    return Response(msgspec.json.encode(body), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of this application as a problem."""
+    app.add_exception_handler(VoiceGatewayError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _starlette)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    if not isinstance(error, VoiceGatewayError):
+        raise error
+    status, title = _STATUS.get(type(error), (500, "Internal error"))
+    headers: dict[str, str] = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.Overloaded):
+        headers["Retry-After"] = str(error.retry_after_s)
+    elif status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status >= 500:
+        _log.warning("request.failed", path=request.url.path, code=error.code, detail=str(error))
+    return problem(status=status, title=title, detail=str(error), code=error.code, headers=headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    detail = "the request does not fit"
+    if isinstance(error, RequestValidationError) and error.errors():
+        first: dict[str, Any] = dict(error.errors()[0])
+        where = ".".join(str(part) for part in first["loc"][1:]) or "body"
+        detail = f"{where}: {first['msg']}"
+    return problem(status=422, title="Invalid parameter", detail=detail, code="invalid_parameter")
+
+
+async def _starlette(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    code = "not_found" if error.status_code == 404 else "http_error"
+    headers = dict(error.headers) if error.headers else None
+    return problem(status=error.status_code, title=error.detail, detail=error.detail, code=code, headers=headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    metrics.UNEXPECTED_ERRORS.inc()
+    _log.error("request.crashed", path=request.url.path, exc_info=error)
+    return problem(
+        status=500, title="Internal error", detail="something unexpected happened; it was logged", code="internal_error"
+    )

@@ -1,0 +1,57 @@
+"""Every Prometheus metric of the controller and the runner, with what it means. Labels have few values."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LATENCY_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+INGEST_REQUESTS: Final = Counter(
+    "voicegateway_ingest_requests_total", "Requests to /v1/traces, by how they were answered.", ["status"]
+)
+INGEST_SPANS: Final = Counter(
+    "voicegateway_ingest_spans_total",
+    "Spans received, by fate: committed, duplicate (seen before), quarantined, foreign (no voicegateway.request.id).",
+    ["fate"],
+)
+INGEST_BYTES: Final = Counter("voicegateway_ingest_bytes_total", "Bytes of span batches after decompression.")
+INGEST_SECONDS: Final = Histogram(
+    "voicegateway_ingest_seconds", "From a batch's last byte to its commit in Postgres.", buckets=_LATENCY_S
+)
+INGEST_WAITING: Final = Gauge("voicegateway_ingest_waiting", "Batches waiting for their turn to be written.")
+HINTS: Final = Counter(
+    "voicegateway_hints_total", "Wake-ups sent to the runner, by result; a failed one costs a second.", ["result"]
+)
+UNEXPECTED_ERRORS: Final = Counter(
+    "voicegateway_unexpected_errors_total", "Errors nobody foresaw; each is in the log with its trace."
+)
+SYNCS: Final = Counter("voicegateway_syncs_total", "Presence messages from workers, by result.", ["result"])
+
+LEDGER_SPANS_RATED: Final = Counter("voicegateway_ledger_spans_rated_total", "Spans rated by this runner.")
+LEDGER_ENTRIES: Final = Counter("voicegateway_ledger_entries_total", "Ledger entries written by this runner.")
+LEDGER_UNRATED: Final = Counter(
+    "voicegateway_ledger_unrated_requests_total", "Requests of which a part has no price, as rated by this runner."
+)
+LEDGER_POISONED: Final = Counter(
+    "voicegateway_ledger_poisoned_spans_total", "Spans whose rating raised; they are quarantined and unrated."
+)
+LEDGER_BATCHES: Final = Counter(
+    "voicegateway_ledger_batches_total", "Rating transactions of this runner, by result.", ["result"]
+)
+LEDGER_BATCH_SECONDS: Final = Histogram(
+    "voicegateway_ledger_batch_seconds", "Duration of one rating transaction.", buckets=_LATENCY_S
+)
+LEDGER_PENDING: Final = Gauge("voicegateway_ledger_pending_spans", "Committed spans that are not rated yet.")
+LEDGER_LAG_SECONDS: Final = Gauge(
+    "voicegateway_ledger_lag_seconds", "Age of the oldest span that is not rated yet; 0 when there is none."
+)
+LEDGER_MISMATCHES: Final = Gauge(
+    "voicegateway_ledger_rollup_mismatches", "Rollup rows that differ from the sum of their entries, at the last check."
+)
+LEDGER_VERIFIED_AT: Final = Gauge(
+    "voicegateway_ledger_verified_timestamp_seconds", "When rollups were last compared with entries (Unix time)."
+)
+RUNNER_QUEUE_UP: Final = Gauge(
+    "voicegateway_runner_queue_up", "1 while the runner hears hints from Redis; the sweep works without them."
+)
+PARTITIONS_CREATED: Final = Counter("voicegateway_partitions_created_total", "Partitions created ahead of time.")

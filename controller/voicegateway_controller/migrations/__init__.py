@@ -1,0 +1,1 @@
+"""Alembic revisions, run from the package: `voicegateway_controller:migrations`."""

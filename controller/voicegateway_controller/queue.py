@@ -1,0 +1,101 @@
+"""Wake-ups for the runner: hints that carry nothing and may be lost. Only this file and runner.py know arq."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+from arq import ArqRedis, create_pool
+from arq.connections import RedisSettings
+from redis.exceptions import RedisError
+
+from voicegateway_controller import metrics
+from voicegateway_controller.logs import get_logger
+
+QUEUE_NAME: Final = "voicegateway:runner"
+ROLLUP_JOB: Final = "ledger.rollup"
+"""Job name and job id at once: any number of hints is one job."""
+HINT_INTERVAL_S: Final = 0.1
+"""At most one hint in flight and ten in a second, however many batches are committed."""
+HINT_TIMEOUT_S: Final = 1.0
+"""A hint that takes longer is given up and counted; the sweep finds the work."""
+
+_log = get_logger(__name__)
+
+
+def encode_job(job: dict[str, Any]) -> bytes:
+    """Write a job as JSON instead of arq's pickle: whoever reaches Redis must not be able to run code here."""
+    return msgspec.json.encode(job, enc_hook=repr)
+
+
+def decode_job(data: bytes) -> dict[str, Any]:
+    """Read a job back."""
+    return msgspec.json.decode(data, type=dict[str, Any])
+
+
+def redis_settings(redis_url: str) -> RedisSettings:
+    """Return arq's settings: give up at once, because retrying is our business."""
+    settings = RedisSettings.from_dsn(redis_url)
+    settings.conn_timeout = 1
+    settings.conn_retries = 0
+    return settings
+
+
+class HintSender:
+    """Tells the runner that there is something to rate, off every request's path; start() it, then close() it."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._settings = redis_settings(redis_url)
+        self._wanted = asyncio.Event()
+        self._pool: ArqRedis | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_failing = False
+
+    def start(self) -> None:
+        """Begin sending in the background."""
+        self._task = asyncio.create_task(self._send_forever(), name="hints")
+
+    def hint(self) -> None:
+        """Ask for one wake-up soon. Never waits, never fails."""
+        self._wanted.set()
+
+    async def close(self) -> None:
+        """Stop sending and close the connection."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self._forget_pool()
+
+    async def _send_forever(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            try:
+                await asyncio.wait_for(self._send(), HINT_TIMEOUT_S)
+            except (RedisError, OSError, TimeoutError) as error:
+                metrics.HINTS.labels("failed").inc()
+                if not self._is_failing:
+                    self._is_failing = True
+                    _log.warning("hint.failed", error=str(error) or type(error).__name__)
+                await self._forget_pool()
+            else:
+                metrics.HINTS.labels("sent").inc()
+                self._is_failing = False
+            await asyncio.sleep(HINT_INTERVAL_S)
+
+    async def _send(self) -> None:
+        if self._pool is None:
+            self._pool = await create_pool(
+                self._settings,
+                default_queue_name=QUEUE_NAME,
+                job_serializer=encode_job,
+                job_deserializer=decode_job,
+            )
+        await self._pool.enqueue_job(ROLLUP_JOB, _job_id=ROLLUP_JOB)
+
+    async def _forget_pool(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            with suppress(RedisError, OSError):
+                await pool.aclose(close_connection_pool=True)

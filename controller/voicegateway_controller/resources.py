@@ -1,0 +1,85 @@
+"""What an API process owns, opened and closed here and nowhere else."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from voicegateway_controller.access import Tokens
+from voicegateway_controller.db.engine import make_engine, raw_connection
+from voicegateway_controller.errors import DatabaseUnavailable
+from voicegateway_controller.queue import HintSender
+from voicegateway_controller.settings import Settings
+from voicegateway_controller.usage.service import Intake
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Lives as long as the process; `open_resources` closes it."""
+
+    settings: Settings
+    engine: AsyncEngine
+    redis: Redis
+    hints: HintSender
+    tokens: Tokens
+    intake: Intake
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open everything one API process needs; connections are made when first used."""
+    engine = make_engine(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.database_pool_size,
+        application_name="voicegateway-api",
+    )
+    redis = open_redis(settings)
+    hints = HintSender(settings.redis_url.get_secret_value())
+    hints.start()
+    try:
+        yield Resources(
+            settings=settings,
+            engine=engine,
+            redis=redis,
+            hints=hints,
+            tokens=Tokens(engine),
+            intake=Intake(engine, hints, settings),
+        )
+    finally:
+        await hints.close()
+        await redis.aclose()
+        await engine.dispose()
+
+
+def open_redis(settings: Settings) -> Redis:
+    """Return a client that gives up quickly: presence is worth a second, not a call."""
+    client: Redis = Redis.from_url(
+        settings.redis_url.get_secret_value(),
+        socket_connect_timeout=0.5,
+        socket_timeout=1.0,
+        max_connections=50,
+        decode_responses=False,
+    )
+    return client
+
+
+async def wait_for_postgres(engine: AsyncEngine, *, timeout_s: float) -> None:
+    """Return once Postgres answers; DatabaseUnavailable, with the reason, when it does not in time."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            async with raw_connection(engine) as connection:
+                await connection.fetchval("SELECT 1")
+            return
+        except DatabaseUnavailable as error:
+            is_refusal = isinstance(error.__cause__, asyncpg.InvalidAuthorizationSpecificationError)
+            if is_refusal or time.monotonic() >= deadline:
+                raise DatabaseUnavailable(
+                    f"{error}; check VOICEGATEWAY_DATABASE_URL, or run `voicegw up` for an embedded Postgres"
+                ) from error
+        await asyncio.sleep(0.25)

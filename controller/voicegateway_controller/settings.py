@@ -1,0 +1,156 @@
+"""Every setting of the controller and the runner, with what it means; read once, at start."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from voicegateway_shared.errors import ConfigurationError
+
+ENV_PREFIX: Final = "VOICEGATEWAY_"
+_POSTGRES_SCHEMES: Final = ("postgresql+asyncpg", "postgresql", "postgres")
+_REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
+
+
+class DatabaseSettings(BaseSettings):
+    """The part that `voicegw migrate` and the token commands need: where Postgres is."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", frozen=True)
+
+    database_url: Annotated[
+        SecretStr,
+        Field(
+            validation_alias=AliasChoices("database_url", "VOICEGATEWAY_DATABASE_URL", "DATABASE_URL"),
+            description="Postgres 15 or newer, `postgresql://user:password@host:5432/name`. "
+            "`DATABASE_URL` is read when this one is absent.",
+        ),
+    ]
+    home: Annotated[
+        Path,
+        Field(description="Where the embedded services and local state live when there is no Postgres of your own."),
+    ] = Path("~/.voicegateway")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, url: SecretStr) -> SecretStr:
+        scheme, separator, rest = url.get_secret_value().partition("://")
+        if not separator or scheme not in _POSTGRES_SCHEMES:
+            raise ValueError("must look like postgresql://user:password@host:5432/name")
+        return SecretStr(f"postgresql+asyncpg://{rest}")
+
+    @field_validator("home")
+    @classmethod
+    def _expanded(cls, home: Path) -> Path:
+        return home.expanduser()
+
+
+class Settings(DatabaseSettings):
+    """Everything the API process and the runner need."""
+
+    redis_url: Annotated[
+        SecretStr,
+        Field(
+            validation_alias=AliasChoices("redis_url", "VOICEGATEWAY_REDIS_URL", "REDIS_URL"),
+            description="Redis 7 or Valkey, `redis://host:6379/0`: presence and wake-ups, never the only copy "
+            "of anything. `REDIS_URL` is read when this one is absent.",
+        ),
+    ]
+    host: Annotated[str, Field(description="Address the API listens on.", min_length=1)] = "127.0.0.1"
+    port: Annotated[
+        int, Field(description="Port the API listens on; 0 takes a free one and logs it.", ge=0, le=65535)
+    ] = 8580
+    runner_host: Annotated[
+        str, Field(description="Address of the runner's own `/livez`, `/readyz` and `/metrics`.", min_length=1)
+    ] = "127.0.0.1"
+    runner_port: Annotated[
+        int,
+        Field(
+            description="Port of the runner's own `/livez`, `/readyz`, `/metrics`; 0 switches them off.", ge=0, le=65535
+        ),
+    ] = 8581
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="The quietest level that is still logged.")
+    ] = "info"
+    log_format: Annotated[Literal["json", "text"], Field(description="`json` for machines, `text` for a terminal.")] = (
+        "json"
+    )
+    database_pool_size: Annotated[
+        int, Field(description="Postgres connections one process may hold.", ge=4, le=200)
+    ] = 12
+    startup_wait_s: Annotated[
+        float,
+        Field(description="Seconds to wait for Postgres when starting, before giving up with an error.", ge=0, le=600),
+    ] = 15.0
+    ingest_concurrency: Annotated[
+        int,
+        Field(description="Batches of spans written to Postgres at the same time by one API process.", ge=1, le=64),
+    ] = 4
+    ingest_queue_max: Annotated[
+        int,
+        Field(
+            description="Batches that may wait for their turn; the next one is answered 429 with Retry-After.",
+            ge=0,
+            le=10_000,
+        ),
+    ] = 32
+    ingest_timeout_s: Annotated[
+        float,
+        Field(description="Longest time a batch may wait for Postgres before it is answered 503.", gt=0, le=300),
+    ] = 10.0
+    ingest_body_bytes_max: Annotated[
+        int, Field(description="Largest request body as sent, before decompression.", ge=1024, le=64 * 2**20)
+    ] = 4 * 2**20
+    ingest_raw_bytes_max: Annotated[
+        int, Field(description="Largest request body after decompression.", ge=1024, le=256 * 2**20)
+    ] = 32 * 2**20
+    rollup_batch_spans: Annotated[int, Field(description="Spans rated in one transaction.", ge=1, le=20_000)] = 2_000
+    rollup_concurrency: Annotated[
+        int, Field(description="Transactions one runner rates at the same time.", ge=1, le=16)
+    ] = 2
+    sweep_interval_s: Annotated[
+        float,
+        Field(description="How often the runner looks for unrated spans that no hint told it about.", gt=0, le=60),
+    ] = 1.0
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr) -> SecretStr:
+        if urlsplit(url.get_secret_value()).scheme not in _REDIS_SCHEMES:
+            raise ValueError("must look like redis://host:6379/0")
+        return url
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Return the settings from the environment, or raise a ConfigurationError that names the one to mend."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise _explained(error) from error
+
+
+def load_database_settings(**overrides: Any) -> DatabaseSettings:
+    """Return only where Postgres is, or raise a ConfigurationError that names what to set."""
+    try:
+        return DatabaseSettings(**overrides)
+    except ValidationError as error:
+        raise _explained(error) from error
+
+
+def _explained(error: ValidationError) -> ConfigurationError:
+    """Turn pydantic's report into one line that never repeats the value, which may hold a password."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    field = str(first["loc"][0])
+    name = field if field.isupper() else f"{ENV_PREFIX}{field.upper()}"
+    if first["type"] == "missing":
+        return ConfigurationError(f"{name} is not set: {_MISSING.get(name, 'set it in the environment')}")
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return ConfigurationError(f"{name} is wrong: {message[:1].lower()}{message[1:]}")
+
+
+_MISSING: Final = {
+    "VOICEGATEWAY_DATABASE_URL": "set it to postgresql://user:password@host:5432/name, "
+    "or run `voicegw up` for an embedded Postgres",
+    "VOICEGATEWAY_REDIS_URL": "set it to redis://host:6379/0, or run `voicegw up` for an embedded Valkey",
+}

@@ -1,0 +1,1 @@
+"""What was consumed: the OTLP receiver and the inbox it commits to."""
