@@ -44,9 +44,7 @@ async def _run(arguments: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stopped.set)
-    async with VendorSimulators(
-        truth_dir=arguments.truth_dir, faults=arguments.faults, seed=arguments.seed
-    ) as sims:
+    async with VendorSimulators(truth_dir=arguments.truth_dir, faults=arguments.faults, seed=arguments.seed) as sims:
         _write_whole(arguments.port_file, json.dumps(sims.urls()))
         logger.info("simulated vendors listen: %s", sims.urls())
         await stopped.wait()

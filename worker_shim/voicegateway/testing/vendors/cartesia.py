@@ -58,10 +58,7 @@ class CartesiaSimulator(VendorSimulator):
         rule = self.faults.next("tts_socket")
         if refusal := self._refuse(request, request_id, model="", rule=rule):
             return refusal
-        socket = web.WebSocketResponse()
-        socket.headers["x-request-id"] = request_id
-        await socket.prepare(request)
-        self.sockets.add(socket)
+        socket = await self.accept_socket(request, headers={"x-request-id": request_id})
         connection = CartesiaConnection(
             request=request, socket=socket, vendor=self, options=self._options, request_id=request_id
         )
@@ -83,9 +80,7 @@ class CartesiaSimulator(VendorSimulator):
             return refusal
         if asked is None:
             return self.refuse(request_id=request_id, modality="tts", model="", status=400)
-        accepted = self.truth.accept(
-            request_id=request_id, modality="tts", model=model, context=asked.price_context()
-        )
+        accepted = self.truth.accept(request_id=request_id, modality="tts", model=model, context=asked.price_context())
         synthesis = _BytesSynthesis(
             request=request, request_id=request_id, asked=asked, options=self._options, rule=rule
         )

@@ -149,6 +149,8 @@ class CartesiaContext:
             if not asked.has_more:
                 self._end(self._rule.outcome)
             return
+        if self._connection.fault_outcome is not None:
+            return  # nothing speaks any more; only the bill still grows
         await self._pending.put(asked.transcript)
         if not asked.has_more:
             await self._pending.put(None)
@@ -159,7 +161,9 @@ class CartesiaContext:
         """Stop speaking and end with this outcome."""
         if self._speaking is not None:
             self._speaking.cancel()
-            await asyncio.gather(self._speaking, return_exceptions=True)
+            (result,) = await asyncio.gather(self._speaking, return_exceptions=True)
+            if isinstance(result, Exception):
+                logger.error("cartesia context %s broke in the simulator", self._id, exc_info=result)
         if not self._accepted.is_ended:
             self._end(self._fault_outcome or outcome)
 

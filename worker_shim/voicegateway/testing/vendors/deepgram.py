@@ -69,10 +69,7 @@ class DeepgramSimulator(VendorSimulator):
         if audio is None or not request.headers.get("Authorization"):
             status = 400 if audio is None else 401
             return self.refuse(request_id=request_id, modality="stt", model=model, status=status)
-        socket = web.WebSocketResponse()
-        socket.headers["dg-request-id"] = request_id
-        await socket.prepare(request)
-        self.sockets.add(socket)
+        socket = await self.accept_socket(request, headers={"dg-request-id": request_id})
         connection = ListenConnection(
             request=request,
             socket=socket,

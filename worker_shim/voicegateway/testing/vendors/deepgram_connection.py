@@ -157,9 +157,7 @@ class ListenConnection:
         if heard.kind == "started":
             self._end_reported_ms = 0
             if self._audio.vad_events:
-                await self._send(
-                    {"type": "SpeechStarted", "channel": [0], "timestamp": heard.start_ms / 1000}
-                )
+                await self._send({"type": "SpeechStarted", "channel": [0], "timestamp": heard.start_ms / 1000})
         elif heard.kind == "silence":
             await self._tell_utterance_end(heard)
         elif heard.kind == "final" or self._audio.interim_results:

@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
@@ -47,8 +46,7 @@ ENDPOINT_KINDS: Final[dict[Endpoint, frozenset[FaultKind]]] = {
 _STATUS: Final[dict[FaultKind, int]] = {"rate_limited": 429, "server_error": 503, "unauthorized": 401}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultRule:
+class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to fail, and when.
 
     Exactly one of `nth` (only that request, from 1), `every` (each n-th) and `probability` (0 to 1, drawn

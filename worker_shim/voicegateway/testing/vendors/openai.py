@@ -12,14 +12,14 @@ from typing import Any, ClassVar, Final
 from uuid import uuid4
 
 from aiohttp import web
-from voicegateway_shared.usage import Modality
 
 from voicegateway.testing.vendors.faults import FaultRule
-from voicegateway.testing.vendors.openai_chat import ChatCompletion, ChatRequest
+from voicegateway.testing.vendors.openai_chat import RATE_LIMIT_HEADERS, ChatCompletion, ChatRequest
 from voicegateway.testing.vendors.openai_speech import SpeechRequest, SpeechSynthesis
 from voicegateway.testing.vendors.server import Surroundings, VendorSimulator
 from voicegateway.testing.vendors.tokens import PromptCache
 from voicegateway.testing.vendors.truth import AcceptedRequest, Vendor
+from voicegateway_shared.usage import Modality
 
 _REPLIES: Final = (
     "Of course. I can see it here: it leaves the warehouse today and should reach you on Thursday.",
@@ -75,6 +75,10 @@ class OpenAISimulator(VendorSimulator):
             }
         }
 
+    def refusal_headers(self, status: int) -> dict[str, str]:
+        """Return OpenAI's rate limit headers; a 429 has used all requests."""
+        return RATE_LIMIT_HEADERS | ({"x-ratelimit-remaining-requests": "0"} if status == 429 else {})
+
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         call_id = uuid4().hex
         rule = self.faults.next("chat")
@@ -109,9 +113,7 @@ class OpenAISimulator(VendorSimulator):
             return refusal
         assert parsed is not None
         accepted = self.truth.accept(request_id=f"req_{call_id}", modality="tts", model=parsed.model)
-        synthesis = SpeechSynthesis(
-            http=request, call_id=call_id, asked=parsed, options=self._options, rule=rule
-        )
+        synthesis = SpeechSynthesis(http=request, call_id=call_id, asked=parsed, options=self._options, rule=rule)
         return await self._serve(synthesis, accepted, call_id)
 
     async def _models(self, request: web.Request) -> web.Response:

@@ -1,19 +1,20 @@
 """What simulated vendors have in common: a loopback server, refusals, broken connections, fault control."""
 
+import asyncio
 import logging
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypedDict
 from weakref import WeakSet
 
 from aiohttp import WSCloseCode, WSMsgType, web
-from voicegateway_shared.usage import Modality
 
 from voicegateway.testing.vendors.faults import FaultBook, FaultRule, parse_faults
 from voicegateway.testing.vendors.truth import CLIENT_CLOSED, VENDOR_CLOSED, TruthLog, Vendor
+from voicegateway_shared.usage import Modality
 
 logger = logging.getLogger("voicegateway.testing.vendors")
 
@@ -21,7 +22,7 @@ HOST: Final = "127.0.0.1"
 API_KEY: Final = "simulated-key"
 """Any key is accepted; this one makes it plain in a log that no real one was used."""
 SHUTDOWN_S_MAX: Final = 1.0
-"""Handlers still busy after this are cancelled; they write their truth line and go."""
+"""How long a client may take to answer a close frame, and a handler to end before it is cancelled."""
 BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 """A long conversation is some hundred kilobytes; more is a mistake."""
 
@@ -33,6 +34,13 @@ class Surroundings:
     truth_dir: Path
     faults: FaultBook
     seed: int
+
+
+class PluginKwargs(TypedDict):
+    """Arguments that every simulated vendor's plugin takes."""
+
+    base_url: str
+    api_key: str
 
 
 class VendorSimulator:
@@ -61,6 +69,10 @@ class VendorSimulator:
         """Return the vendor's own JSON for an HTTP error."""
         raise NotImplementedError
 
+    def refusal_headers(self, status: int) -> dict[str, str]:
+        """Return headers that the vendor adds to an HTTP error."""
+        return {}
+
     @property
     def base_url(self) -> str:
         """What the vendor's plugin takes as `base_url`."""
@@ -71,9 +83,9 @@ class VendorSimulator:
         """Where `POST` sets the fault plan of all simulators: `none`, `demo` or a JSON list of rules."""
         return f"http://{HOST}:{self._port}/_control/faults"
 
-    def plugin_kwargs(self) -> dict[str, str]:
+    def plugin_kwargs(self) -> PluginKwargs:
         """Return the arguments that point the vendor's LiveKit plugin here."""
-        return {"base_url": self.base_url, "api_key": API_KEY}
+        return PluginKwargs(base_url=self.base_url, api_key=API_KEY)
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface."""
@@ -114,7 +126,7 @@ class VendorSimulator:
             fault=None if rule is None else rule.kind,
             status=status,
         )
-        headers = {"x-request-id": request_id}
+        headers = {"x-request-id": request_id, **self.refusal_headers(status)}
         if rule is not None and rule.kind == "rate_limited":
             headers["Retry-After"] = str(rule.retry_after_s)
         return web.json_response(self.refusal_body(status, request_id), status=status, headers=headers)
@@ -127,8 +139,18 @@ class VendorSimulator:
         return web.Response(status=204)
 
     async def _close_sockets(self, app: web.Application) -> None:
-        for socket in list(self.sockets):
-            await socket.close(code=WSCloseCode.GOING_AWAY, message=b"simulator stopped")
+        closes = [
+            socket.close(code=WSCloseCode.GOING_AWAY, message=b"simulator stopped") for socket in list(self.sockets)
+        ]
+        await asyncio.gather(*closes)
+
+    async def accept_socket(self, request: web.Request, *, headers: dict[str, str]) -> web.WebSocketResponse:
+        """Complete a WebSocket handshake; the socket is closed when the simulator stops."""
+        socket = web.WebSocketResponse(timeout=SHUTDOWN_S_MAX)
+        socket.headers.update(headers)
+        await socket.prepare(request)
+        self.sockets.add(socket)
+        return socket
 
 
 def abort(request: web.Request) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
+
 from voicegateway_shared.usage import METERS, Modality
 
 Vendor = Literal["deepgram", "openai", "cartesia"]
@@ -87,9 +88,7 @@ class TruthLog:
         self.write(record)
         return AcceptedRequest(self, record)
 
-    def reject(
-        self, *, request_id: str, modality: Modality, model: str, fault: str | None, status: int
-    ) -> None:
+    def reject(self, *, request_id: str, modality: Modality, model: str, fault: str | None, status: int) -> None:
         """Log a request that was refused before it was accepted; no vendor bills those."""
         self.write(
             TruthRecord(

@@ -1,4 +1,4 @@
-"""Hears utterances in PCM by their energy and answers with a script: the pure core of the Deepgram simulator."""
+"""Hears utterances in PCM by their energy and answers from a script: the Deepgram simulator's pure core."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
