@@ -1,0 +1,31 @@
+"""The live numbers of one process's outbox; its threads write, anybody reads without waiting."""
+
+from dataclasses import dataclass, field, replace
+
+from voicegateway.outbox.stats import OutboxStats
+
+
+@dataclass(slots=True)
+class Board:
+    """Each field has one writing thread; reading is a handful of loads. Lives as long as its outbox."""
+
+    file: OutboxStats = field(default_factory=OutboxStats)
+    """What the writer last read from the file."""
+    unnoted: int = 0
+    """Losses of this process that could not be written to the file yet."""
+    write_error: str = ""
+    deliver_error: str = ""
+    delivered: int = 0
+    rejected: int = 0
+    is_draining: bool = False
+
+    def snapshot(self) -> OutboxStats:
+        """Return the numbers as of the writer's last look at the file."""
+        return replace(
+            self.file,
+            dropped=self.file.dropped + self.unnoted,
+            delivered=self.delivered,
+            rejected=self.rejected,
+            is_draining=self.is_draining,
+            error=self.write_error or self.deliver_error,
+        )

@@ -1,0 +1,55 @@
+"""Settles what dead processes left behind, so that a begun request never vanishes and never comes twice."""
+
+import logging
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote
+
+from voicegateway.outbox.process_lock import ProcessLock
+from voicegateway.outbox.span_bytes import PROCESS_DIED
+from voicegateway.outbox.store import Store
+
+logger = logging.getLogger("voicegateway.outbox")
+
+ALIVE_DIRECTORY: Final = "alive"
+_SUFFIX: Final = ".lock"
+
+
+def life_lock(directory: Path, incarnation: str) -> ProcessLock:
+    """Return the lock that a process life holds from before its first intent until its end."""
+    return ProcessLock(directory / ALIVE_DIRECTORY / f"{quote(incarnation, safe='')}{_SUFFIX}")
+
+
+def recover(store: Store, directory: Path, *, now_ns: int) -> int:
+    """Settle the intents of every dead process as interrupted; return how many.
+
+    The dead one's lock is held meanwhile, and each intent turns into its final bytes in one transaction: two
+    recoverers cannot both do it, and what is sent later is the same however often it is sent.
+    """
+    recovered = 0
+    for incarnation in store.incarnations_with_intents():
+        lock = life_lock(directory, incarnation)
+        if not lock.try_acquire():
+            continue
+        try:
+            while settled := store.interrupt_intents_of(incarnation, error_type=PROCESS_DIED, now_ns=now_ns):
+                recovered += settled
+        finally:
+            # Should recovery have failed, the next one makes the lock file anew.
+            lock.release(unlink=True)
+    if recovered:
+        logger.warning("%d requests were interrupted by the death of their process", recovered)
+    return recovered
+
+
+def remove_dead_locks(store: Store, directory: Path) -> None:
+    """Remove lock files of dead processes that left nothing behind."""
+    busy = set(store.incarnations_with_intents())
+    for path in (directory / ALIVE_DIRECTORY).glob(f"*{_SUFFIX}"):
+        incarnation = unquote(path.name.removesuffix(_SUFFIX))
+        lock = life_lock(directory, incarnation)
+        try:
+            if incarnation not in busy and lock.try_acquire(create=False):
+                lock.release(unlink=True)
+        except FileNotFoundError:
+            continue
