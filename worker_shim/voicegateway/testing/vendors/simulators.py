@@ -1,10 +1,11 @@
 """The facade: all simulated vendors together, their truth and their faults."""
 
+import asyncio
 import os
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from voicegateway.testing.vendors.cartesia import CartesiaOptions, CartesiaSimulator
 from voicegateway.testing.vendors.deepgram import DeepgramOptions, DeepgramSimulator
@@ -13,11 +14,14 @@ from voicegateway.testing.vendors.openai import OpenAIOptions, OpenAISimulator
 from voicegateway.testing.vendors.server import Surroundings, VendorSimulator
 from voicegateway.testing.vendors.truth import TruthRecord, read_truth
 
+SETTLE_S_MAX: Final = 5.0
+"""A simulator sees within milliseconds that its client left; more means that the client is still there."""
+
 
 class VendorSimulators:
     """All simulated vendors, each on its own loopback port, for the time of an `async with`.
 
-    Without `truth_dir` the truth lives in a temporary directory; read it with `truth()` before leaving.
+    Without `truth_dir` the truth lives in a temporary directory; read it with `truth()` or `settled()` before leaving.
     The seed decides replies, the first transcript and the dice of faults by probability.
     """
 
@@ -55,6 +59,13 @@ class VendorSimulators:
     def truth(self) -> list[TruthRecord]:
         """Return what was billed and refused so far. A request shows when it has ended."""
         return read_truth(self.truth_dir)
+
+    async def settled(self, *, within_s: float = SETTLE_S_MAX) -> list[TruthRecord]:
+        """Wait until every accepted request has ended, then return the truth. Raises TimeoutError."""
+        async with asyncio.timeout(within_s):
+            for simulator in self.vendors:
+                await simulator.truth.is_settled.wait()
+        return self.truth()
 
     def urls(self) -> dict[str, str]:
         """Return each vendor's base URL, and under `control` where fault plans are posted."""

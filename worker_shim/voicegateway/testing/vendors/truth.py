@@ -4,6 +4,7 @@ One file per vendor, one JSON line when a request is accepted and one when it en
 `write`. The simulator sees its client die, so the truth survives a `kill -9` of the agent.
 """
 
+import asyncio
 import json
 import os
 from collections.abc import Mapping
@@ -69,6 +70,9 @@ class TruthLog:
 
     def __init__(self, directory: Path, vendor: Vendor) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self.is_settled = asyncio.Event()
+        self.is_settled.set()
+        self._open = 0
         self._vendor: Vendor = vendor
         self._file = os.open(directory / f"{vendor}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
@@ -86,6 +90,8 @@ class TruthLog:
             context=dict(context or {}),
         )
         self.write(record)
+        self._open += 1
+        self.is_settled.clear()
         return AcceptedRequest(self, record)
 
     def reject(self, *, request_id: str, modality: Modality, model: str, fault: str | None, status: int) -> None:
@@ -102,6 +108,13 @@ class TruthLog:
                 facts={"status": status},
             )
         )
+
+    def write_bill(self, record: TruthRecord) -> None:
+        """Append what an accepted request came to."""
+        self.write(record)
+        self._open -= 1
+        if self._open == 0:
+            self.is_settled.set()
 
     def write(self, record: TruthRecord) -> None:
         """Append one line with one `write`, so that concurrent writers never mix."""
@@ -134,7 +147,7 @@ class AcceptedRequest:
         if unknown := usage.keys() - METERS.keys():
             raise ValueError(f"unknown meters {sorted(unknown)}")
         self.is_ended = True
-        self._log.write(
+        self._log.write_bill(
             TruthRecord(
                 vendor=self._started.vendor,
                 request_id=self._started.request_id,
