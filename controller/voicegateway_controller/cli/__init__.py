@@ -1,0 +1,1 @@
+"""The `voicegw` command line: a thin layer over the services."""

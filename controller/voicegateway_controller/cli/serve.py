@@ -1,0 +1,82 @@
+"""`voicegw up | controller | runner | migrate`: run the service, in one process tree or one part of it."""
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voicegateway_controller.cli import output
+from voicegateway_controller.cli.access import HOME_DEFAULT, Home
+
+if TYPE_CHECKING:
+    from voicegateway_controller.local import LocalStack
+
+
+def controller() -> None:
+    """Run the API until SIGTERM. Settings come from VOICEGATEWAY_* (see docs/reference/settings.md)."""
+    from voicegateway_controller.serve import serve
+    from voicegateway_controller.settings import load_settings
+
+    serve(load_settings())
+
+
+def runner() -> None:
+    """Run the runner (rating, rollups, maintenance) until SIGTERM."""
+    from voicegateway_controller.runner import run_runner
+    from voicegateway_controller.settings import load_settings
+
+    run_runner(load_settings())
+
+
+def migrate() -> None:
+    """Bring the database schema to this version; safe to run from several places at once."""
+    from voicegateway_controller.db.migrate import upgrade
+    from voicegateway_controller.settings import load_database_settings
+
+    asyncio.run(upgrade(load_database_settings().database_url.get_secret_value()))
+    output.line("The database schema is up to date.")
+
+
+def up(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8580,
+    database_url: Annotated[
+        str | None, typer.Option(envvar=["VOICEGATEWAY_DATABASE_URL", "DATABASE_URL"], help="Your own Postgres.")
+    ] = None,
+    redis_url: Annotated[
+        str | None, typer.Option(envvar=["VOICEGATEWAY_REDIS_URL", "REDIS_URL"], help="Your own Redis or Valkey.")
+    ] = None,
+    home: Home = HOME_DEFAULT,
+) -> None:
+    """Run everything on this machine: Postgres, Valkey, controller and runner. Ctrl-C stops it all."""
+    from voicegateway_controller.local import LocalStack
+
+    async def run() -> None:
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(signal_number, stopped.set)
+        stack = LocalStack(home, host=host, port=port, database_url=database_url, redis_url=redis_url)
+        async with stack:
+            _welcome(stack)
+            waiting = asyncio.create_task(stopped.wait())
+            failing = asyncio.create_task(stack.services.wait_failed())
+            done, _ = await asyncio.wait((waiting, failing), return_when=asyncio.FIRST_COMPLETED)
+            for task in (waiting, failing):
+                task.cancel()
+            if failing in done:
+                failing.result()
+
+    asyncio.run(run())
+
+
+def _welcome(stack: "LocalStack") -> None:
+    connection = stack.connection
+    output.line(f"controller   {connection.url}", style="bold")
+    output.line(f"dashboard    {connection.url}/#token={connection.admin_token}")
+    output.line(f"logs         {stack.home / 'logs'}")
+    output.line("on every worker, set:")
+    output.line(f"  export VOICEGATEWAY_URL={connection.url}")
+    output.line(f"  export VOICEGATEWAY_TOKEN={connection.worker_token}")
+    output.line("Ctrl-C stops everything; data stays.")
