@@ -55,8 +55,7 @@ class ServerHome:
                 pass
         except OSError as error:
             raise EmbeddedFailed(
-                f"cannot write to {self.home}: {error.strerror}; "
-                "set VOICEGATEWAY_HOME to a folder you can write"
+                f"cannot write to {self.home}: {error.strerror}; set VOICEGATEWAY_HOME to a folder you can write"
             ) from error
 
     def lock(self) -> None:

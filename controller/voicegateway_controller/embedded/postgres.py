@@ -101,7 +101,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return True
 
     def _before_launch(self) -> None:
-        """Remove a pid file whose number now belongs to a zombie or to a program that is not Postgres.
+        """Remove a pid file whose number now belongs to a zombie or to a program that is not this Postgres.
 
         Postgres would refuse to start for as long as that other program runs: in a container, where numbers
         repeat, for ever. The shared memory key still protects the data from backends that outlived it.
@@ -112,7 +112,7 @@ class EmbeddedPostgres(EmbeddedServer):
         except (FileNotFoundError, ValueError):
             return
         command = command_of(pid)
-        if "postgres" not in command or "<defunct>" in command:
+        if command is not None and str(self._data) not in command:
             pid_file.unlink(missing_ok=True)
 
     async def _make_cluster(self, folder: Path, identity: RunAs) -> None:

@@ -20,6 +20,8 @@ _LAUNCHER = Path(__file__).with_name("launch.py")
 POLL_INTERVAL_S = 0.01
 # Variables that a server may need; everything else, above all PG*, would change what the server does.
 KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
+# ps answers in milliseconds; it runs on the loop, so a hung one must not be waited for.
+PS_TIMEOUT_S = 5.0
 # Enough for the last words of initdb.
 OUTPUT_BYTES_MAX = 64 * 1024
 
@@ -115,24 +117,34 @@ async def wait_exit(process: "subprocess.Popen[bytes]", *, timeout_s: float) -> 
 
 def birth_mark(pid: int) -> str | None:
     """Return what tells this process from a later one of that number; None when gone or a zombie."""
-    stat_file = Path(f"/proc/{pid}/stat")
     if sys.platform.startswith("linux"):
         try:
             # After the name in parentheses, which may hold anything: state is field 3, start time field 22.
-            fields = stat_file.read_text().rpartition(")")[2].split()
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return None
         return None if fields[0] in "ZX" else fields[19]
-    found = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, timeout=5, check=False
-    )
-    state, _, started = found.stdout.strip().partition(" ")
+    state, _, started = _ps(pid, "stat=,lstart=").partition(" ")
     return None if not started or state.startswith("Z") else started.strip()
 
 
-def command_of(pid: int) -> str:
-    """Return the program that runs under this number, empty when none or a zombie."""
+def command_of(pid: int) -> str | None:
+    """Return the command line that runs under this number: None when nothing does, empty for a zombie."""
+    if sys.platform.startswith("linux"):
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return " ".join(os.fsdecode(word) for word in words if word)
+    said = _ps(pid, "command=")
+    if not said:
+        return None
+    return "" if said.endswith("<defunct>") else said
+
+
+def _ps(pid: int, columns: str) -> str:
+    # Not on Linux: slim images have no ps.
     found = subprocess.run(
-        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, timeout=5, check=False
+        ["ps", "-o", columns, "-p", str(pid)], capture_output=True, text=True, timeout=PS_TIMEOUT_S, check=False
     )
     return found.stdout.strip()

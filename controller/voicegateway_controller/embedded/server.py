@@ -181,8 +181,7 @@ class EmbeddedServer(ABC):
                 return None
             if time.monotonic() > deadline:
                 raise EmbeddedFailed(
-                    f"{self.name} runs but did not answer within {ANSWER_WINDOW_S:g} s "
-                    f"(log: {self._files.log_path})"
+                    f"{self.name} runs but did not answer within {ANSWER_WINDOW_S:g} s (log: {self._files.log_path})"
                 )
             await asyncio.sleep(POLL_INTERVAL_S)
         return self._log_since(log_start)

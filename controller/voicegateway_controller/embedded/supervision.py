@@ -18,9 +18,7 @@ RESTARTS_MAX = 60
 RESTARTS_WINDOW_S = 60.0
 
 
-async def supervise(
-    server: EmbeddedServer, *, on_restart: Callable[[EmbeddedServer], None] | None = None
-) -> None:
+async def supervise(server: EmbeddedServer, *, on_restart: Callable[[EmbeddedServer], None] | None = None) -> None:
     """Watch until cancelled; restart a dead server on its port and data, then call `on_restart`.
 
     Raises:
@@ -37,9 +35,7 @@ async def supervise(
         if server.is_alive() or not server.is_wanted:
             continue
         if len(recent) == RESTARTS_MAX and now - recent[0] < RESTARTS_WINDOW_S:
-            raise EmbeddedFailed(
-                f"{server.name} died {RESTARTS_MAX} times within {RESTARTS_WINDOW_S:g} s: see its log"
-            )
+            raise EmbeddedFailed(f"{server.name} died {RESTARTS_MAX} times within {RESTARTS_WINDOW_S:g} s: see its log")
         recent.append(now)
         _log.warning("%s died: restarting it on port %d", server.name, server.port)
         await server.restart()

@@ -48,9 +48,7 @@ class EmbeddedValkey(EmbeddedServer):
         return [str(self._program.path), str(self._write_configuration(port))]
 
     async def _answers(self) -> bool:
-        client = Redis.from_url(
-            self.url, socket_timeout=CONNECT_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S
-        )
+        client = Redis.from_url(self.url, socket_timeout=CONNECT_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
         try:
             return bool(await client.ping())
         except AuthenticationError as error:
