@@ -3,7 +3,6 @@
 import functools
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from importlib import resources
 from itertools import combinations, groupby
 from typing import Final, Self
@@ -12,7 +11,7 @@ from voicegateway_shared.pricing.document import Document, read_document
 from voicegateway_shared.pricing.errors import CatalogError
 from voicegateway_shared.pricing.names import ModelNames
 from voicegateway_shared.pricing.price import Price
-from voicegateway_shared.pricing.selection import ModelPrices, Selection, UnratedReason
+from voicegateway_shared.pricing.selection import ModelPrices, UnratedReason
 
 ALIASES_MAX: Final = 4_096
 """Aliased names remembered: patterns such as dated snapshots can match endlessly many."""
@@ -76,13 +75,6 @@ class Catalog:
         self._aliased[key] = found
         return found
 
-    def select(
-        self, *, provider: str, model: str, modality: str, context: Mapping[str, str], at: datetime
-    ) -> Selection | UnratedReason:
-        """The prices in force for a request's model, context and instant, or why there are none."""
-        found = self.model(provider=provider, model=model, modality=modality)
-        return found if isinstance(found, str) else found.select(context, at)
-
     def _add_names(self, document: Document) -> list[str]:
         if not document.provider:
             return []
@@ -121,9 +113,13 @@ class Catalog:
         return problems
 
     def _hash(self) -> str:
-        windows = sorted(f"{price.price_id} {price.effective_to}" for price in self.prices)
-        plans = sorted(self._plans.items())
-        return hashlib.sha256(repr((windows, plans)).encode()).hexdigest()[:12]
+        content = (
+            sorted(f"{price.price_id} {price.effective_to}" for price in self.prices),
+            sorted((document.provider, *name) for document in self._documents for name in document.names),
+            sorted(repr(sorted(document.conditions.items())) for document in self._documents),
+            sorted(self._plans.items()),
+        )
+        return hashlib.sha256(repr(content).encode()).hexdigest()[:12]
 
 
 def _overlaps(prices: Iterable[Price]) -> list[str]:

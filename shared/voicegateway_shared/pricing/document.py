@@ -90,26 +90,37 @@ class _DocumentReader:
         rows.sources = self._document.sources
 
     def _read_conditions(self) -> None:
-        for key, value in self._tree.get("context", {}).items():
-            if not isinstance(value, YamlMapping) or not isinstance(value.get("values"), Mapping):
-                self._complain(self._tree, f"context.{key}", "must be {default, values, otherwise}")
+        context = self._tree.get("context", YamlMapping())
+        if not isinstance(context, YamlMapping):
+            self._complain(self._tree, "context", "must map keys to {default, values, otherwise}")
+            return
+        for key, value in context.items():
+            if not isinstance(value, YamlMapping) or not isinstance(value.get("values"), YamlMapping):
+                self._complain(context, f"context.{key}", "must be {default, values, otherwise}")
                 continue
             self._refuse_unknown(value, _CONDITION_KEYS, f"context.{key}")
-            synonyms: dict[str, str] = {}
-            for canonical, words in value["values"].items():
-                if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-                    self._complain(value, f"context.{key}.values.{canonical}", "must be a list of texts")
-                    continue
-                synonyms |= dict.fromkeys((canonical, *words), canonical)
-            condition = Condition(
-                key=key,
-                default=str(value.get("default", "")),
-                synonyms=synonyms,
-                otherwise=value.get("otherwise"),
-            )
-            if condition.values != frozenset(value["values"]):
-                self._complain(value, f"context.{key}", "default and otherwise must be among its values")
-            self._document.conditions[key] = condition
+            self._document.conditions[key] = self._read_condition(key, value)
+
+    def _read_condition(self, key: str, value: YamlMapping) -> Condition:
+        synonyms: dict[str, str] = {}
+        for canonical, words in value["values"].items():
+            if not _is_texts(words):
+                self._complain(value, f"context.{key}.values.{canonical}", "must be a list of texts")
+                continue
+            for word in (canonical, *words):
+                if synonyms.setdefault(word.lower(), canonical) != canonical:
+                    self._complain(value, f"context.{key}.values.{canonical}", f"{word!r} means two things")
+        for end in ("default", "otherwise"):
+            if end in value and value[end] not in list(value["values"]):
+                self._complain(value, f"context.{key}.{end}", "must be one of its values")
+        if "default" not in value:
+            self._complain(value, f"context.{key}.default", "is missing")
+        return Condition(
+            key=key,
+            default=str(value.get("default")),
+            synonyms=synonyms,
+            otherwise=str(value["otherwise"]) if "otherwise" in value else None,
+        )
 
     def _read_credit_plans(self, rows: RowReader) -> None:
         for plan in self._mappings(self._tree, "credit_plans", is_optional=True):
@@ -138,7 +149,7 @@ class _DocumentReader:
             return entry
         merged = YamlMapping({**shared, **entry})
         merged.line = entry.line
-        if "when" in shared and isinstance(entry.get("when"), Mapping):
+        if isinstance(shared.get("when"), Mapping) and isinstance(entry.get("when"), Mapping):
             merged["when"] = {**shared["when"], **entry["when"]}
         return merged
 
@@ -150,7 +161,7 @@ class _DocumentReader:
             self._complain(entry, "models.model", "must be the vendor's own model id")
             return
         aliases = entry.get("aliases", [])
-        if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
+        if not _is_texts(aliases):
             self._complain(entry, f"models[{model}].aliases", "must be a list of texts")
             aliases = []
         self._document.names.append((model, tuple(aliases)))
@@ -180,8 +191,12 @@ class _DocumentReader:
         return items
 
     def _refuse_unknown(self, mapping: YamlMapping, known: frozenset[str], where: str) -> None:
-        for key in mapping.keys() - known:
+        for key in sorted(mapping.keys() - known):
             self._complain(mapping, f"{where}.{key}", f"is not a key here; known are {', '.join(sorted(known))}")
 
     def _complain(self, mapping: YamlMapping, key: str, message: str) -> None:
         self._document.problems.append(f"{self._document.name}:{mapping.line}: {key}: {message}")
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final, TypeVar
 
 from voicegateway_shared.pricing.price import TIER_KINDS, Tier, Tiers
@@ -53,7 +54,7 @@ def meters(row: Row, key: str, unit: str | None) -> tuple[str, ...]:
     if not isinstance(names, list):
         raise Refused(key, "must be a list of meters")
     for name in names:
-        if name not in METERS:
+        if not isinstance(name, str) or name not in METERS:
             raise Refused(key, f"{name!r} is not a meter; known are {', '.join(METERS)}")
         if unit is not None and METERS[name].unit != unit:
             raise Refused(key, f"{name!r} counts {METERS[name].unit}, not {unit}")
@@ -93,7 +94,7 @@ def tiers(value: object, *, meter: str) -> Tiers:
         raise Refused("tiers", "must be {kind, basis, steps}")
     kind = choice(value, "kind", TIER_KINDS, None)
     basis = value.get("basis", meter)
-    if basis not in METERS:
+    if not isinstance(basis, str) or basis not in METERS:
         raise Refused("tiers.basis", f"{basis!r} is not a meter; known are {', '.join(METERS)}")
     if kind == "graduated" and basis != meter:
         raise Refused("tiers.basis", "graduated tiers go by the row's own meter")
@@ -101,7 +102,7 @@ def tiers(value: object, *, meter: str) -> Tiers:
     if not isinstance(steps, list) or not steps:
         raise Refused("tiers.steps", "must be a list of {above, amount}")
     read = tuple(_step(step, METERS[basis].unit) for step in steps)
-    if any(low.above >= high.above for low, high in zip(read, read[1:], strict=False)):
+    if any(low.above >= high.above for low, high in pairwise(read)):
         raise Refused("tiers.steps", "must rise")
     return Tiers(kind=kind, basis=basis, steps=read)
 

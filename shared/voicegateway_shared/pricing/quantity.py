@@ -17,7 +17,7 @@ _UNITS: Final[dict[str, tuple[str, int]]] = {
     "byte": ("byte", 1),
     "credit": ("credit", 1),
 }
-_QUANTITY: Final = re.compile(r"(?P<count>[0-9][0-9_]{0,18}) (?P<unit>[a-z]+)", re.ASCII)
+_QUANTITY: Final = re.compile(r"(?P<count>[0-9]{1,4}(?:_?[0-9]{1,3}){0,5}) (?P<unit>[a-z]+)", re.ASCII)
 _DECIMAL: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?", re.ASCII)
 
 

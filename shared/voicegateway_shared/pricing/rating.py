@@ -84,10 +84,10 @@ def rate(request: RatingRequest, catalog: Catalog) -> Rating:
         if type(quantity) is not int:
             raise ValueError(f"the quantity of {meter} must be an int, not {quantity!r}")
         if quantity < 0:
-            return Rating(tuple(_unrated(request, tuple(usage), "inconsistent_usage")))
+            return Rating(tuple(_unrated(request, _main_meters(request), "inconsistent_usage")))
     found = catalog.model(provider=request.provider, model=request.model, modality=request.modality)
     if isinstance(found, str):
-        return Rating(tuple(_unrated(request, _MAIN_METERS.get(request.modality, ()), found)))
+        return Rating(tuple(_unrated(request, _main_meters(request), found)))
     selection = found.select(request.context, request.at)
     if isinstance(selection, str):
         return Rating(tuple(_unrated(request, found.meters, selection)))
@@ -95,7 +95,11 @@ def rate(request: RatingRequest, catalog: Catalog) -> Rating:
 
 
 def _lines(request: RatingRequest, selection: Selection) -> list[RatedLine]:
-    """A line for every priced meter with a quantity; one unrated line when no priced meter is present at all."""
+    """A line for every priced meter with a quantity; one unrated line when no priced meter is present at all.
+
+    Zero audio and zero characters happen and cost nothing. A chat of zero tokens does not: the vendor's count
+    is missing, and a zero would hide that.
+    """
     usage = request.usage
     lines = []
     is_any_present = False
@@ -118,9 +122,13 @@ def _lines(request: RatingRequest, selection: Selection) -> list[RatedLine]:
     for meter in selection.unpriced:
         if usage.get(meter, 0) > 0:
             lines.append(RatedLine(meter, usage[meter], 0, 0, 0, None, "no_price_for_meter"))
-    if not is_any_present and not lines:
+    if not lines and (not is_any_present or request.modality == "llm"):
         lines.extend(_unrated(request, (), "no_billable_usage"))
     return lines
+
+
+def _main_meters(request: RatingRequest) -> tuple[str, ...]:
+    return _MAIN_METERS.get(request.modality, ())
 
 
 def _unrated(request: RatingRequest, meters: tuple[str, ...], reason: UnratedReason) -> Iterator[RatedLine]:

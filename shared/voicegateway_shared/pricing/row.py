@@ -90,7 +90,7 @@ class RowReader:
             if credits_sold.base != "credit":
                 raise Refused("per", "must count credits")
             condition = self.conditions.get("plan")
-            if condition is None or name not in condition.values:
+            if condition is None or not isinstance(name, str) or name not in condition.values:
                 raise Refused("plan", "must be a value of context.plan")
             self._source(plan.get("source"))
             window(plan)
@@ -164,6 +164,8 @@ class RowReader:
         for key in ("list_amount", "multiplier"):
             if key in row:
                 take(row, key, parse_decimal)
+        if "list_amount" in row and "tiers" in row:
+            raise Refused("list_amount", "cannot stand beside tiers, which have amounts of their own")
         start, end = window(row)
         return {
             **basis,
@@ -192,7 +194,7 @@ class RowReader:
             condition = self.conditions.get(key)
             if condition is None:
                 raise Refused(f"when.{key}", "is not declared in this file's context")
-            if value not in condition.values:
+            if not isinstance(value, str) or value not in condition.values:
                 raise Refused(f"when.{key}", f"{value!r} must be one of {', '.join(sorted(condition.values))}")
         return tuple(sorted(wanted.items()))
 

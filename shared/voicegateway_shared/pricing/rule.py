@@ -56,11 +56,14 @@ class Rule:
         self._is_plain = times == 1 and not is_rounded and not self._bands
 
     def meter_in(self, usage: Mapping[str, int]) -> str | None:
-        """The meter this rule bills of a usage: the first of its meters that is present."""
+        """The meter this rule bills of a usage: the first of its meters that counted something, or is present."""
+        present = None
         for meter in self.meters:
-            if meter in usage:
+            if usage.get(meter, 0) > 0:
                 return meter
-        return None
+            if present is None and meter in usage:
+                present = meter
+        return present
 
     def charge(self, meter: str, usage: Mapping[str, int]) -> tuple[int, int, int]:
         """Billed quantity, amount and list amount (pico-dollars) of one meter; raises what it cannot price."""

@@ -77,7 +77,7 @@ ASKS: dict[str, list[Ask]] = {
     "S04": [Ask(*_NOVA, {**_AUDIO_SENT, "audio_pushed_ms": ("speech_s",)})],
     "S05": [Ask(*_NOVA, _AUDIO_SENT, {"channels": "2"})],
     "S06": [Ask(*_NOVA, _AUDIO_SENT, {"language": "multi"})],
-    "S07": [Ask(*_NOVA, {m: ("audio_sent_s",) for m in ("audio_sent_ms", "diarize_ms", "keyterm_ms")})],
+    "S07": [Ask(*_NOVA, dict.fromkeys(("audio_sent_ms", "diarize_ms", "keyterm_ms"), ("audio_sent_s",)))],
     "S08": [Ask("assemblyai", "universal-streaming", "stt", {"session_ms": ("session_s",), **_AUDIO_SENT})],
     "S09": [Ask("assemblyai", "universal-streaming", "stt", {"session_ms": ("session_s",)})],
     "S10": [Ask("groq", "whisper-large-v3-turbo", "stt", {**_SECONDS, "requests": ("requests",)})],
