@@ -67,6 +67,7 @@ class RequestRecord:
     """True when what was pushed is sent as it is, in one request body: no socket needs to be watched."""
     received_samples: int = 0
     received_rate: int = 0
+    attempt_received_samples: int = 0
     llm_usage: Any = None
     tts_tokens: tuple[int, int] = (0, 0)
     vendor_ids: list[str] = field(default_factory=list)
@@ -92,6 +93,20 @@ class RequestRecord:
         """Note the first result, if it is the first."""
         if self.ttfb_ns < 0:
             self.ttfb_ns = max(0, time.monotonic_ns() - since_ns)
+
+    def begin_attempt(self) -> None:
+        """Note that the vendor is tried, again if it was before: the attempt before this one has failed."""
+        if self.attempts:
+            self.end_failed_attempt()
+        self.attempts += 1
+        self.attempt_received_samples = self.received_samples
+        if self.wire is not None:
+            self.wire.attempt_characters = 0
+
+    def end_failed_attempt(self) -> None:
+        """Note that the running attempt failed. Audio may still come after the plugin's own code has ended."""
+        if self.wire is not None and self.received_samples == self.attempt_received_samples:
+            self.wire.attempt_failed()
 
     def vendor_id(self, request_id: str) -> None:
         """Note an id the vendor gave to an attempt or a connection of this request."""

@@ -85,7 +85,7 @@ class Stage:
         parent = self.home.parent
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            lock = self._closing.enter_context(open(parent / "demo.lock", "w"))
+            lock = self._closing.enter_context((parent / "demo.lock").open("w"))
         except OSError as error:
             raise ConfigurationError(
                 f"cannot write to {parent}: {error.strerror}; set VOICEGATEWAY_HOME to a folder you can write"

@@ -78,17 +78,11 @@ def _counted_run(
     async def counted_run(*args: Any) -> Any:
         if record.attempts == 0:
             await intent_durable(intent, runtime)
-        record.attempts += 1
-        wire = record.wire
-        if wire is not None:
-            wire.attempt_characters = 0
-        received_before = record.received_samples
+        record.begin_attempt()
         try:
             return await run(*args)
         except Exception as error:
             note_error(record, error)
-            if wire is not None and record.received_samples == received_before:
-                wire.attempt_failed()
             raise
 
     return counted_run
@@ -126,6 +120,7 @@ def finish(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> 
         outcome = "ok" if record.modality == "stt" else "cancelled"
     elif (error := task.exception()) is not None:
         outcome = "error"
+        record.end_failed_attempt()
         if not record.error_type:
             note_error(record, error)
     settle(record, runtime, outcome)
