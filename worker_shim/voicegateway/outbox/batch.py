@@ -24,6 +24,10 @@ class Change:
     """Its final span could not be made: the intent, here or in the file, has to stand for it."""
     receipts: list[Intent] = field(default_factory=list)
 
+    def is_empty(self) -> bool:
+        """Whether it says nothing of its request."""
+        return self.intent is None and self.settled is None
+
 
 @dataclass(slots=True)
 class Batch:
@@ -31,7 +35,6 @@ class Batch:
 
     changes: list[Change]
     barriers: list[threading.Event]
-    encode_failures: int = 0
 
 
 def fold(operations: Sequence[Operation]) -> Batch:
@@ -45,11 +48,11 @@ def fold(operations: Sequence[Operation]) -> Batch:
             continue
         by_request.setdefault(operation[1], []).append(operation)
     for request_id, mine in by_request.items():
-        batch.changes.append(_fold_one(request_id, mine, batch))
+        batch.changes.append(_fold_one(request_id, mine))
     return batch
 
 
-def _fold_one(request_id: str, operations: list[Operation], batch: Batch) -> Change:
+def _fold_one(request_id: str, operations: list[Operation]) -> Change:
     change = Change(request_id)
     intent_encoders: list[Encode] = []
     for kind, _, encode, receipt in operations:
@@ -58,27 +61,25 @@ def _fold_one(request_id: str, operations: list[Operation], batch: Batch) -> Cha
         if encode is None or change.settled is not None or change.is_given_up:
             continue
         if kind == SETTLE:
-            change.settled = _encoded(encode, batch)
+            change.settled = _encoded(encode)
             change.is_given_up = change.settled is None
         elif kind in (BEGIN, CHECKPOINT):
             change.is_begun = change.is_begun or kind == BEGIN
             intent_encoders.append(encode)
     while change.settled is None and change.intent is None and intent_encoders:
-        change.intent = _encoded(intent_encoders.pop(), batch)
+        change.intent = _encoded(intent_encoders.pop())
     return change
 
 
-def _encoded(encode: Encode, batch: Batch) -> bytes | None:
-    """Return the span, or None, counted, when it cannot be made."""
+def _encoded(encode: Encode) -> bytes | None:
+    """Return the span, or None, said in the log, when it cannot be made."""
     try:
         body = encode()
     except Exception:
         # The encoder is the shim's, and a fault in it must cost one span, not the writer.
-        batch.encode_failures += 1
         logger.exception("a span could not be encoded; its request will be recorded as estimated")
         return None
     if len(body) > SPAN_BYTES_MAX:
-        batch.encode_failures += 1
         logger.error("a span of %d bytes is over the limit of %d", len(body), SPAN_BYTES_MAX)
         return None
     return body

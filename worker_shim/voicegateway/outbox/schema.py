@@ -15,7 +15,8 @@ BUSY_TIMEOUT_MS: Final = 5_000
 WAL_BYTES_KEPT: Final = 4 * 1024 * 1024
 """Some of the log stays allocated: on a full disk a delete can still be written into it."""
 FILE_SLACK: Final = (5, 4)
-"""The file may grow to 5/4 of the bytes its rows count for; beyond that SQLite itself refuses."""
+FILE_BYTES_MIN: Final = 1024 * 1024
+"""The file may grow to 5/4 of the bytes its rows may count for, and a MiB; there SQLite itself refuses."""
 
 _TABLES: Final = f"""
 CREATE TABLE intent (
@@ -118,7 +119,7 @@ def _prepare(connection: sqlite3.Connection, *, bytes_max: int) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
     page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
-    pages_max = bytes_max * FILE_SLACK[0] // FILE_SLACK[1] // page_bytes
+    pages_max = (bytes_max * FILE_SLACK[0] // FILE_SLACK[1] + FILE_BYTES_MIN) // page_bytes
     connection.execute(f"PRAGMA max_page_count = {pages_max}")
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")

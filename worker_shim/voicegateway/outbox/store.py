@@ -181,7 +181,8 @@ class Store:
 
     def give_back_pages(self, pages_max: int) -> None:
         """Return up to `pages_max` free pages to the file system."""
-        self._connection.execute(f"PRAGMA incremental_vacuum({int(pages_max)})").fetchall()
+        # Not execute(): it stops after the first step of a statement without columns, which is the first page.
+        self._connection.executescript(f"PRAGMA incremental_vacuum({int(pages_max)})")
 
     def free_pages(self) -> int:
         """Return how many pages of the file hold nothing."""
@@ -243,7 +244,9 @@ class Store:
             execute(_CHECKPOINT_INTENT, (change.intent, now_ns, change.request_id))
         if change.is_given_up:
             intent = execute(_READ_INTENT, (change.request_id,)).fetchone()
-            if intent is not None:
+            if intent is None:
+                self._note_loss("encode_failed", b"")
+            else:
                 self._interrupt(intent, error_type=ENCODE_FAILED, now_ns=now_ns)
 
     def _interrupt(self, intent: _Intent, *, error_type: str, now_ns: int) -> None:

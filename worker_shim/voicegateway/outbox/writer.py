@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from voicegateway.outbox.batch import Batch, Change, fold
+from voicegateway.outbox.batch import Batch, fold
 from voicegateway.outbox.board import Board
 from voicegateway.outbox.complaint import Complaint
 from voicegateway.outbox.mailbox import LINGER_S, Mailbox
@@ -100,11 +100,11 @@ class Writer:
         refused = store.write(changes, incarnation=self._incarnation, now_ns=now_ns) if changes else []
         if not store.is_current():
             raise FileNotFoundError("the outbox file was moved away while we wrote to it")
-        self._note_encode_failures(batch)
         lost = {id(change) for change in refused}
         for change in changes:
+            is_written = not change.is_empty() and id(change) not in lost
             for receipt in change.receipts:
-                receipt.resolve(is_durable=id(change) not in lost)
+                receipt.resolve(is_durable=is_written)
         for barrier in batch.barriers:
             barrier.set()
         if refused:
@@ -200,13 +200,6 @@ class Writer:
             "left, or set VOICEGATEWAY_OUTBOX_DIR to one"
         )
 
-    def _note_encode_failures(self, batch: Batch) -> None:
-        """Count only requests of which nothing at all could be written; the others stand as estimated."""
-        lost = sum(1 for change in batch.changes if _is_empty(change))
-        batch.encode_failures = 0
-        if lost:
-            self._lose("encode_failed", lost)
-
     def _lose(self, reason: str, rows: int) -> None:
         self._losses.append(Loss(reason=reason, provider="", model="", rows=rows, bytes=0))
         self._board.unnoted += rows
@@ -241,7 +234,3 @@ class Writer:
         if self._store is not None:
             self._store.close()
             self._store = None
-
-
-def _is_empty(change: Change) -> bool:
-    return change.is_given_up and change.is_begun and change.intent is None
