@@ -73,7 +73,7 @@ def spans() -> list[Json]:
 
 def totals(group: list[Json]) -> Json:
     return {
-        "amount_usd": str(sum((one["amount"] for one in group), Decimal(0))),
+        "amount_usd": f"{sum((one['amount'] for one in group), Decimal(0)):f}",
         "requests": len(group),
         "estimated_requests": sum(one["estimated"] for one in group),
         "unrated_requests": sum(one["unrated"] for one in group),
@@ -154,7 +154,7 @@ def session_rows(now: datetime) -> list[Json]:
         requests = chance.randrange(4, 60)
         rows.append(
             {
-                "session_id": str(UUID(int=chance.getrandbits(128), version=7)),
+                "session_id": str(UUID(int=chance.getrandbits(128), version=4)),
                 "project": chance.choice(PROJECTS),
                 "agent": chance.choice(("front-desk", "qualifier", None)),
                 "room": f"call-{chance.getrandbits(20):05x}",
@@ -165,7 +165,7 @@ def session_rows(now: datetime) -> list[Json]:
                 "errors": int(chance.random() < 0.1),
                 "estimated_requests": int(chance.random() < 0.15),
                 "unrated_requests": int(chance.random() < 0.04),
-                "amount_usd": str(Decimal(requests * chance.randrange(400_000_000, 1_900_000_000)).scaleb(-12)),
+                "amount_usd": f"{Decimal(requests * chance.randrange(400_000_000, 1_900_000_000)).scaleb(-12):f}",
             }
         )
     return rows

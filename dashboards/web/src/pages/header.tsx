@@ -63,9 +63,9 @@ function Connection({ live, zone }: { readonly live: Polled<Live>; readonly zone
   const heard = live.dataUpdatedAt > 0 ? formatClock(live.dataUpdatedAt, zone, "second") : null;
   // Only the state is announced; a clock read out every two seconds would drown everything else.
   return (
-    <span className="badges">
+    <span className="badges connection">
       <span role="status">{connectionBadge(live)}</span>
-      {heard !== null && <span className="muted small">updated {heard}</span>}
+      {heard !== null && <span className="muted small connection-time">updated {heard}</span>}
     </span>
   );
 }

@@ -56,7 +56,7 @@ function columnsFor(rows: readonly LatencyRow[]): Column<LatencyRow>[] {
         </>
       ),
     },
-    { name: "Requests", kind: "number", cell: (row) => formatCount(row.requests) },
+    { name: "Requests", kind: "number", wideOnly: true, cell: (row) => formatCount(row.requests) },
     { name: "p50", kind: "number", cell: (row) => duration(row.ttfb_p50_ms) },
     { name: "p95", kind: "number", cell: (row) => duration(row.ttfb_p95_ms) },
     {

@@ -28,8 +28,10 @@ export function Overview() {
       <main className="page">
         <div className="toolbar">
           <Segmented label="Period" choices={PERIODS} value={period} onChange={setPeriod} />
-          <span className="toolbar-end muted small">Times in {zoneName(zone, live.dataUpdatedAt)}</span>
-          <Segmented label="Time zone" choices={ZONES} value={zone} onChange={setZone} />
+          <div className="toolbar toolbar-end">
+            <span className="muted small">Times in {zoneName(zone, live.dataUpdatedAt)}</span>
+            <Segmented label="Time zone" choices={ZONES} value={zone} onChange={setZone} />
+          </div>
         </div>
         <Tiles {...scope} />
         <SpendPanel {...scope} />

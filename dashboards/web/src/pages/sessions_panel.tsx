@@ -42,33 +42,47 @@ function columnsFor(now: number, zone: Zone): Column<SessionRow>[] {
     {
       name: "Session",
       cell: (row) => (
-        <span className="badges">
-          <span className="mono" title={row.session_id}>
-            {shortId(row.session_id)}
+        <>
+          <span className="badges">
+            <span className="mono" title={row.session_id}>
+              {shortId(row.session_id)}
+            </span>
+            {row.live && (
+              <Badge tone="good" withDot>
+                live
+              </Badge>
+            )}
           </span>
-          {row.live && (
-            <Badge tone="good" withDot>
-              live
-            </Badge>
-          )}
-        </span>
+          <div className="phone-only small muted">
+            {row.project} · <Started at={row.started_at} now={now} zone={zone} />
+          </div>
+        </>
       ),
     },
-    { name: "Project", cell: (row) => <Clipped text={row.project} /> },
+    { name: "Project", wideOnly: true, cell: (row) => <Clipped text={row.project} /> },
     { name: "Agent", wideOnly: true, cell: (row) => <Clipped text={row.agent} /> },
     { name: "Room", wideOnly: true, cell: (row) => <Clipped text={row.room} /> },
-    { name: "Started", cell: (row) => <Started at={row.started_at} now={now} zone={zone} /> },
+    { name: "Started", wideOnly: true, cell: (row) => <Started at={row.started_at} now={now} zone={zone} /> },
     { name: "Length", kind: "number", wideOnly: true, cell: (row) => lengthOf(row, now) },
     { name: "Requests", kind: "number", wideOnly: true, cell: (row) => formatCount(row.requests) },
-    { name: "Cost", kind: "number", cell: (row) => <Amount of={row.amount_usd} /> },
     {
-      name: "Notes",
-      quiet: true,
+      name: "Cost",
+      kind: "number",
       cell: (row) => (
-        <Doubts estimated={row.estimated_requests} unrated={row.unrated_requests} errors={row.errors} />
+        <>
+          <Amount of={row.amount_usd} />
+          <div className="phone-only">
+            <Notes of={row} />
+          </div>
+        </>
       ),
     },
+    { name: "Notes", quiet: true, wideOnly: true, cell: (row) => <Notes of={row} /> },
   ];
+}
+
+function Notes({ of }: { readonly of: SessionRow }) {
+  return <Doubts estimated={of.estimated_requests} unrated={of.unrated_requests} errors={of.errors} />;
 }
 
 function Clipped({ text }: { readonly text: string | null }) {

@@ -12,7 +12,7 @@ import { PERIOD_WORDS, type Scope } from "./scope";
 export function Tiles({ period, zone }: Scope) {
   const costs = useReport(costsReport("provider", period, zone));
   return (
-    <section aria-label={`Figures, ${PERIOD_WORDS[period]}`}>
+    <section className={costs.data === undefined ? "card" : undefined} aria-label={`Figures, ${PERIOD_WORDS[period]}`}>
       <Answer what="the figures" polled={costs} zone={zone} isEmpty={() => false} empty={NEVER_EMPTY}>
         {(data) => <Figures costs={data} words={PERIOD_WORDS[period]} />}
       </Answer>

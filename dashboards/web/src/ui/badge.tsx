@@ -1,6 +1,6 @@
 // Small labels for what deserves a second look.
 import type { ReactNode } from "react";
-import { plural } from "../lib/format";
+import { formatCount, plural } from "../lib/format";
 
 export type Tone = "neutral" | "good" | "warn" | "bad";
 
@@ -36,12 +36,12 @@ export function Doubts({ estimated, unrated, errors = 0 }: DoubtsProps) {
     <span className="badges">
       {unrated > 0 && (
         <Badge tone="bad" title={UNRATED_MEANS}>
-          {unrated} unrated
+          {formatCount(unrated)} unrated
         </Badge>
       )}
       {estimated > 0 && (
         <Badge tone="warn" title={ESTIMATED_MEANS}>
-          {estimated} estimated
+          {formatCount(estimated)} estimated
         </Badge>
       )}
       {errors > 0 && <Badge tone="neutral">{plural(errors, "error")}</Badge>}
