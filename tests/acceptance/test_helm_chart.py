@@ -1,7 +1,6 @@
 """The chart as Kubernetes would get it: rendered by the real helm, held against Kubernetes' own schemas."""
 
 import json
-import os
 import re
 import subprocess
 import tomllib
@@ -18,6 +17,7 @@ from tests.fixtures.helm_chart import (
     ROOT,
     annotations,
     existing_secrets,
+    find_tools,
     names,
     pods,
     refused,
@@ -29,25 +29,20 @@ from tests.fixtures.helm_chart import (
     weight,
 )
 
+from voicegateway_controller.cli.main import app
 from voicegateway_controller.settings import ENV_PREFIX, Settings
 
 # The first run may build helm itself, which takes minutes.
 pytestmark = pytest.mark.timeout(1800)
 
 CI_VALUES = (EVERYTHING, MINIMAL)
-NO_TOOLS, NOT_BUILT = 3, 4  # exit codes of helm/tools.sh
 CRD_KINDS = {"ServiceMonitor", "PodMonitor"}  # the Prometheus operator's, not in Kubernetes' schemas
 
 
 @pytest.fixture(scope="session")
 def tools() -> Path:
-    """The folder with helm; skips, and says so, where there is neither helm nor Go."""
-    found = subprocess.run(["bash", "helm/tools.sh"], cwd=ROOT, capture_output=True, text=True, check=False)
-    may_skip = {NO_TOOLS} if os.environ.get("CI") == "true" else {NO_TOOLS, NOT_BUILT}
-    if found.returncode in may_skip:
-        pytest.skip(f"THE HELM CHART IS NOT TESTED: {found.stderr.strip()}")
-    assert found.returncode == 0, found.stderr
-    return Path(found.stdout.strip())
+    """The folder with helm; skips, and says so, where it cannot be had."""
+    return find_tools()
 
 
 def test_lint_is_strictly_clean(tools: Path) -> None:
@@ -257,11 +252,14 @@ def test_network_policy_opens_the_ports_of_the_urls(tools: Path, arguments: tupl
     assert {port["port"] for rule in stores for port in rule["ports"]} == ports
 
 
-def test_pods_are_given_only_settings_that_the_product_reads(tools: Path) -> None:
-    known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+def test_pods_use_only_commands_and_settings_that_the_product_has(tools: Path) -> None:
+    commands = {each.name for each in app.registered_commands}
+    settings = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
 
     for name, pod in pods(tools, EVERYTHING).items():
-        assert {each["name"] for each in pod["spec"]["containers"][0]["env"]} <= known, name
+        (container,) = pod["spec"]["containers"]
+        assert set(container["args"]) <= commands, name
+        assert {each["name"] for each in container["env"]} <= settings, name
 
 
 def test_dashboards_reach_grafana_unchanged(tools: Path) -> None:
