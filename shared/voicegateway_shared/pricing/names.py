@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-_PLACEHOLDERS: Final = {
+PLACEHOLDERS: Final = {
     "{date}": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "{yyyymmdd}": r"[0-9]{8}",
     "{voice}": r"[a-z]+",
@@ -23,11 +23,11 @@ class ModelNames:
         """Register a model; returns what is wrong (a name that already means another model)."""
         problems = []
         for name in (model, *aliases):
-            if any(placeholder in name for placeholder in _PLACEHOLDERS):
+            if any(placeholder in name for placeholder in PLACEHOLDERS):
                 self._add_pattern(name, model)
                 continue
             if "{" in name or "}" in name:
-                problems.append(f"{name!r} has an unknown placeholder; known are {', '.join(_PLACEHOLDERS)}")
+                problems.append(f"{name!r} has an unknown placeholder; known are {', '.join(PLACEHOLDERS)}")
                 continue
             owner = self._exact.setdefault(name, model)
             if owner != model:
@@ -62,7 +62,7 @@ class ModelNames:
 
     def _add_pattern(self, text: str, model: str) -> None:
         expression = re.escape(text)
-        for placeholder, digits in _PLACEHOLDERS.items():
+        for placeholder, digits in PLACEHOLDERS.items():
             expression = expression.replace(re.escape(placeholder), digits)
         entry = (text, re.compile(expression, re.ASCII), model)
         if all((known, owner) != (text, model) for known, _, owner in self._patterns):
