@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,6 +22,8 @@ ROLE = "voicegateway"
 # Measured 0.4 to 0.7 s; a slow disk under load needs more, a hung one is not waited for.
 INITDB_TIMEOUT_S = 120.0
 CONNECT_TIMEOUT_S = 5.0
+# Where postmaster.pid says how far it is, counted from 0; the same since Postgres 10.
+READY_LINE = 7
 
 # One small machine shared with the controller, the runner and Valkey.
 _SETTINGS = {
@@ -33,6 +36,10 @@ _SETTINGS = {
     # Our queries are short; compiling them costs more than it saves.
     "jit": "off",
 }
+if sys.platform.startswith("linux"):
+    # Recovery first syncs every file of the data folder. One by one that took 2 to 4 s of a restart after a kill;
+    # this way it is one call. Nobody but Linux has it.
+    _SETTINGS["recovery_init_sync_method"] = "syncfs"
 _DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 # For tests, whose data nobody misses after a power cut.
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -78,6 +85,9 @@ class EmbeddedPostgres(EmbeddedServer):
         return [str(self._program.path), "-D", str(self._data), *options]
 
     async def _answers(self) -> bool:
+        # Asked too early, it would log a refusal each time.
+        if not self._says_ready():
+            return False
         try:
             connection = await asyncpg.connect(
                 host=HOST,
@@ -99,6 +109,13 @@ class EmbeddedPostgres(EmbeddedServer):
         finally:
             await connection.close(timeout=CONNECT_TIMEOUT_S)
         return True
+
+    def _says_ready(self) -> bool:
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) > READY_LINE and lines[0] == str(self.pid) and lines[READY_LINE].strip() == "ready"
 
     def _before_launch(self) -> None:
         """Remove a pid file whose number now belongs to a zombie or to a program that is not this Postgres.
