@@ -81,7 +81,7 @@ describe("signed in", () => {
     expect(exactIn(await screen.findByRole("group", { name: "Spend, today" }))).toEqual(["0.300000000001"]);
     const breakdown = await screen.findByRole("table", { name: "Spend by provider, today" });
     expect(exactIn(breakdown)).toEqual(["0.200000000001", "0.100000000000", "0.300000000001"]);
-    const sessions = await screen.findByRole("table", { name: "Latest sessions" });
+    const sessions = await screen.findByRole("table", { name: "Latest sessions and their cost" });
     expect(exactIn(sessions)).toEqual(["0.300000000001"]);
     expect(within(sessions).getAllByText("2 unrated")).not.toEqual([]);
     expect(screen.getByText("Calls live").nextSibling).toHaveTextContent("7");
@@ -149,7 +149,7 @@ describe("signed in", () => {
     render(<App />);
 
     expect(await screen.findByText("Postgres does not answer.")).toBeVisible();
-    expect(await screen.findByRole("table", { name: "Latest sessions" })).toBeVisible();
+    expect(await screen.findByRole("table", { name: "Latest sessions and their cost" })).toBeVisible();
   });
 
   test("an amount that has been through a double is refused, not shown", async () => {

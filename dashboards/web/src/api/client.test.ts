@@ -29,7 +29,7 @@ test.each<[number, ProblemKind]>([
   [429, "unavailable"],
   [503, "unavailable"],
 ])("%d is %s, in the controller's own words", async (status, kind) => {
-  answerWith(problem(status, "Because of this."));
+  answerWith(problem(status, "because of this."));
 
   await expect(ask(QUESTION, "vgw_a")).rejects.toMatchObject({ kind, message: "Because of this.", code: "test.refused" });
 });

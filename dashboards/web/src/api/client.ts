@@ -75,5 +75,10 @@ async function readProblem(response: Response): Promise<{ code: string | null; s
   const [code, detail, title] = [problem.code, problem.detail, problem.title].map((field) =>
     typeof field === "string" && field !== "" ? field : null,
   );
-  return { code: code ?? null, sentence: detail ?? title ?? null };
+  return { code: code ?? null, sentence: sentenceOf(detail ?? title ?? null) };
+}
+
+/** The controller's details begin in lower case, for the end of a log line; here they begin a line. */
+function sentenceOf(text: string | null): string | null {
+  return text && text.charAt(0).toUpperCase() + text.slice(1);
 }

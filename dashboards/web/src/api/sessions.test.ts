@@ -35,6 +35,13 @@ test("a call too young to have spent anything is listed as live", () => {
   ]);
 });
 
+test("a session two projects pay for has a row for each", () => {
+  const support = session("call", 5);
+  const sales = { ...support, project: "sales" };
+
+  expect(withLive([support], [sales])).toEqual([{ ...sales, live: true, ended_at: null }, support]);
+});
+
 test("a listed call that presence knows is live, and listed once", () => {
   const row = session("call", 5);
 

@@ -45,13 +45,18 @@ export const sessionsReport: Report<{ readonly rows: readonly SessionRow[] }> = 
 
 /** Live calls first, among them those too young to have spent anything; then the rest, newest first. */
 export function withLive(rows: readonly SessionRow[], live: readonly LiveSession[]): SessionRow[] {
-  const known = new Set(rows.map((row) => row.session_id));
-  const liveIds = new Set(live.map((session) => session.session_id));
-  const young = live.filter((session) => !known.has(session.session_id)).map(fromLive);
-  const marked = rows.map((row) => (liveIds.has(row.session_id) && !row.live ? { ...row, live: true } : row));
+  const known = new Set(rows.map(sessionKey));
+  const liveKeys = new Set(live.map(sessionKey));
+  const young = live.filter((session) => !known.has(sessionKey(session))).map(fromLive);
+  const marked = rows.map((row) => (liveKeys.has(sessionKey(row)) && !row.live ? { ...row, live: true } : row));
   return [...young, ...marked].sort(
     (left, right) => Number(right.live) - Number(left.live) || (right.started_at ?? 0) - (left.started_at ?? 0),
   );
+}
+
+/** A session that several projects pay for has a row for each. */
+export function sessionKey({ session_id, project }: Pick<SessionRow, "session_id" | "project">): string {
+  return JSON.stringify([session_id, project]);
 }
 
 function fromLive(session: LiveSession): SessionRow {

@@ -1,6 +1,6 @@
 // The last calls with their cost, the running ones on top.
 import { useReport } from "../api/report";
-import { sessionsReport, withLive, type SessionRow } from "../api/sessions";
+import { sessionKey, sessionsReport, withLive, type SessionRow } from "../api/sessions";
 import type { LiveSession } from "../api/live";
 import { formatCount, shortId } from "../lib/format";
 import { DAY_MS, formatClock, formatDay, formatDuration, formatInstant, type Zone } from "../lib/time";
@@ -27,10 +27,10 @@ export function SessionsPanel({ live, zone }: SessionsPanelProps) {
     >
       {(data) => (
         <Table
-          caption="Latest sessions"
+          caption="Latest sessions and their cost"
           columns={columnsFor(sessions.dataUpdatedAt, zone)}
           rows={withLive(data.rows, live)}
-          rowKey={(row) => row.session_id}
+          rowKey={sessionKey}
         />
       )}
     </Panel>
