@@ -119,7 +119,14 @@ def test_local_model_without_a_stated_node_price_is_unrated_not_free() -> None:
     assert {line.unrated_reason for line in rating.lines} == {"unknown_model"}
 
 
-@pytest.mark.parametrize("model", ["gpt-4.1-minimal", "gpt-4.1-mini-2025", "GPT-4.1-mini", "4.1-mini", "gpt-4.1-mini "])
+@pytest.mark.parametrize(
+    "model",
+    [
+        *("gpt-4.1-minimal", "gpt-4.1-mini-2025", "GPT-4.1-mini", "4.1-mini", "gpt-4.1-mini "),
+        # Around a dated snapshot: nothing may come before or after it.
+        *("gpt-4.1-mini-2025-04-14-preview", "gpt-4.1-mini-2025-04-140", "ft:gpt-4.1-mini-2025-04-14"),
+    ],
+)
 def test_similar_name_is_another_model(model: str) -> None:
     rating = _rate(f"openai:llm:{model}", {"input_tokens": 10})
 
