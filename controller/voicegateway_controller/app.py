@@ -6,7 +6,9 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from voicegateway_controller.fleet import worker_api as fleet_worker_api
 from voicegateway_controller.http import health, problems, spa
+from voicegateway_controller.reports import api as reports_api
 from voicegateway_controller.resources import open_resources
 from voicegateway_controller.settings import Settings
 from voicegateway_controller.usage import worker_api as usage_worker_api
@@ -26,5 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.include_router(health.router)
     app.include_router(usage_worker_api.router)
+    app.include_router(fleet_worker_api.router)
+    app.include_router(reports_api.router)
     app.include_router(spa.router)
     return app

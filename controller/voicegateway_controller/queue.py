@@ -5,8 +5,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
-from arq import ArqRedis, create_pool
-from arq.connections import RedisSettings
+from arq import ArqRedis
+from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from voicegateway_controller import metrics
@@ -19,6 +19,9 @@ HINT_INTERVAL_S: Final = 0.1
 """At most one hint in flight and ten in a second, however many batches are committed."""
 HINT_TIMEOUT_S: Final = 1.0
 """A hint that takes longer is given up and counted; the sweep finds the work."""
+SOCKET_TIMEOUT_S: Final = 5.0
+"""A Redis that answers nothing for this long is gone for us."""
+CONNECTIONS_MAX: Final = 10
 
 _log = get_logger(__name__)
 
@@ -33,21 +36,29 @@ def decode_job(data: bytes) -> dict[str, Any]:
     return msgspec.json.decode(data, type=dict[str, Any])
 
 
-def redis_settings(redis_url: str) -> RedisSettings:
-    """Return arq's settings: give up at once, because retrying is our business."""
-    settings = RedisSettings.from_dsn(redis_url)
-    settings.conn_timeout = 1
-    settings.conn_retries = 0
-    return settings
+def open_queue(redis_url: str) -> ArqRedis:
+    """Return arq's client. It gives up on a silent Redis instead of waiting for ever; connections come when used."""
+    connections: ConnectionPool = ConnectionPool.from_url(
+        redis_url,
+        socket_connect_timeout=HINT_TIMEOUT_S,
+        socket_timeout=SOCKET_TIMEOUT_S,
+        socket_keepalive=True,
+        max_connections=CONNECTIONS_MAX,
+    )
+    return ArqRedis(
+        pool_or_conn=connections,
+        default_queue_name=QUEUE_NAME,
+        job_serializer=encode_job,
+        job_deserializer=decode_job,
+    )
 
 
 class HintSender:
     """Tells the runner that there is something to rate, off every request's path; start() it, then close() it."""
 
     def __init__(self, redis_url: str) -> None:
-        self._settings = redis_settings(redis_url)
+        self._pool = open_queue(redis_url)
         self._wanted = asyncio.Event()
-        self._pool: ArqRedis | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_failing = False
 
@@ -65,37 +76,21 @@ class HintSender:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        await self._forget_pool()
+        with suppress(RedisError, OSError):
+            await self._pool.aclose(close_connection_pool=True)
 
     async def _send_forever(self) -> None:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             try:
-                await asyncio.wait_for(self._send(), HINT_TIMEOUT_S)
+                await asyncio.wait_for(self._pool.enqueue_job(ROLLUP_JOB, _job_id=ROLLUP_JOB), HINT_TIMEOUT_S)
             except (RedisError, OSError, TimeoutError) as error:
                 metrics.HINTS.labels("failed").inc()
                 if not self._is_failing:
                     self._is_failing = True
                     _log.warning("hint.failed", error=str(error) or type(error).__name__)
-                await self._forget_pool()
             else:
                 metrics.HINTS.labels("sent").inc()
                 self._is_failing = False
             await asyncio.sleep(HINT_INTERVAL_S)
-
-    async def _send(self) -> None:
-        if self._pool is None:
-            self._pool = await create_pool(
-                self._settings,
-                default_queue_name=QUEUE_NAME,
-                job_serializer=encode_job,
-                job_deserializer=decode_job,
-            )
-        await self._pool.enqueue_job(ROLLUP_JOB, _job_id=ROLLUP_JOB)
-
-    async def _forget_pool(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            with suppress(RedisError, OSError):
-                await pool.aclose(close_connection_pool=True)

@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from voicegateway_controller.access import Tokens
 from voicegateway_controller.db.engine import make_engine, raw_connection
 from voicegateway_controller.errors import DatabaseUnavailable
+from voicegateway_controller.fleet import Fleet
 from voicegateway_controller.queue import HintSender
+from voicegateway_controller.reports.service import Reports
 from voicegateway_controller.settings import Settings
 from voicegateway_controller.usage.service import Intake
 
@@ -28,6 +30,8 @@ class Resources:
     hints: HintSender
     tokens: Tokens
     intake: Intake
+    fleet: Fleet
+    reports: Reports
 
 
 @asynccontextmanager
@@ -41,6 +45,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     redis = open_redis(settings)
     hints = HintSender(settings.redis_url.get_secret_value())
     hints.start()
+    fleet = Fleet(redis)
     try:
         yield Resources(
             settings=settings,
@@ -49,6 +54,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             hints=hints,
             tokens=Tokens(engine),
             intake=Intake(engine, hints, settings),
+            fleet=fleet,
+            reports=Reports(engine, fleet),
         )
     finally:
         await hints.close()

@@ -1,8 +1,6 @@
 """Run the API in this process until it is told to stop."""
 
 import asyncio
-import errno
-import socket
 from typing import Final
 
 import uvicorn
@@ -10,11 +8,10 @@ import uvicorn
 from voicegateway_controller import logs
 from voicegateway_controller.app import create_app
 from voicegateway_controller.db.engine import make_engine
-from voicegateway_controller.errors import AddressInUse
+from voicegateway_controller.listener import bind
 from voicegateway_controller.logs import get_logger
 from voicegateway_controller.resources import wait_for_postgres
 from voicegateway_controller.settings import Settings
-from voicegateway_shared.errors import ConfigurationError
 
 BACKLOG: Final = 2048
 """Connections the kernel holds while the loop is busy: a fleet reconnecting at once."""
@@ -30,7 +27,7 @@ def serve(settings: Settings) -> None:
     Raises AddressInUse, ConfigurationError or DatabaseUnavailable at the start, each one line for people.
     """
     logs.configure(level=settings.log_level, log_format=settings.log_format)
-    listener = bind(settings.host, settings.port)
+    listener = bind(settings.host, settings.port, setting="VOICEGATEWAY_PORT")
     try:
         asyncio.run(check_postgres(settings))
         host, port = listener.getsockname()[:2]
@@ -49,25 +46,6 @@ def serve(settings: Settings) -> None:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
         listener.close()
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Return a listening address that is ours from now on, or say in one line why it cannot be."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise AddressInUse(
-                f"{host}:{port} is in use: stop what listens there, or set VOICEGATEWAY_PORT to another port"
-            ) from error
-        raise ConfigurationError(
-            f"cannot listen on {host}:{port}: {error.strerror}; check VOICEGATEWAY_HOST"
-        ) from error
-    return listener
 
 
 async def check_postgres(settings: Settings) -> None:

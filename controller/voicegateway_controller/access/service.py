@@ -39,11 +39,11 @@ class Tokens:
             raise Unauthenticated("the token is not one of ours: send `Authorization: Bearer vgw_<id>_<secret>`")
         row = await self._row(parsed.id)
         if row is None or not is_same_secret(parsed.secret, row.secret_hash):
-            raise Unauthenticated("the token is unknown: create one with `voicegw token create`")
+            raise Unauthenticated("the token is unknown: create one with `voicegw tokens create`")
         if row.revoked_at is not None:
-            raise Unauthenticated("the token was revoked: create another with `voicegw token create`")
+            raise Unauthenticated("the token was revoked: create another with `voicegw tokens create`")
         if row.expires_at is not None and row.expires_at <= datetime.now(UTC):
-            raise Unauthenticated("the token has expired: create another with `voicegw token create`")
+            raise Unauthenticated("the token has expired: create another with `voicegw tokens create`")
         projects = None if row.projects is None else frozenset(row.projects)
         return Access(token_id=row.id, role=Role(row.role), projects=projects, expires_at=row.expires_at)
 
@@ -75,7 +75,24 @@ async def create_token(
     expires_at: datetime | None = None,
 ) -> str:
     """Create a token and return its text: the only time anybody sees it. `projects=None` reaches all of them."""
-    text, parts = new_token()
+    text, _ = new_token()
+    await register_token(engine, text, role=role, name=name, projects=projects, expires_at=expires_at)
+    return text
+
+
+async def register_token(
+    engine: AsyncEngine,
+    text: str,
+    *,
+    role: Role,
+    name: str,
+    projects: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
+) -> None:
+    """Store a token that `rules.new_token` made before there was a database; only its hash is kept."""
+    parts = parse_token(text)
+    if parts is None:
+        raise ValueError("not a token of ours")
     async with raw_connection(engine) as connection:
         await store.insert(
             connection,
@@ -86,7 +103,6 @@ async def create_token(
             name=name,
             expires_at=expires_at,
         )
-    return text
 
 
 async def list_tokens(engine: AsyncEngine) -> list[TokenRow]:

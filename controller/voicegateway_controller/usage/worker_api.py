@@ -1,23 +1,20 @@
 """`POST /v1/traces`: OTLP/HTTP protobuf in, 200 only after the commit."""
 
-import asyncio
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-from starlette.requests import ClientDisconnect
 
 from voicegateway_controller import metrics
-from voicegateway_controller.errors import BadRequest, BodyTooLarge, UnsupportedMediaType
+from voicegateway_controller.errors import UnsupportedMediaType
 from voicegateway_controller.http.auth import Worker
+from voicegateway_controller.http.body import read_body
 from voicegateway_controller.resources import Resources
 from voicegateway_controller.usage.service import Receipt
 from voicegateway_shared.errors import VoiceGatewayError
 
 router = APIRouter()
 PROTOBUF: Final = "application/x-protobuf"
-BODY_TIMEOUT_S: Final = 30.0
-"""A sender slower than this for one batch is stuck; its place is given away."""
 REASONS_MAX: Final = 3
 """How many different reasons a partial success repeats; all of them are in the quarantine."""
 _ACCEPTED: Final = ExportTraceServiceResponse().SerializeToString()
@@ -30,37 +27,17 @@ async def traces(request: Request, access: Worker) -> Response:
     try:
         is_gzip = _encoding(request)
         async with resources.intake.place():
-            body = await read_body(request, limit=resources.settings.ingest_body_bytes_max)
+            body = await read_body(
+                request,
+                limit=resources.settings.ingest_body_bytes_max,
+                setting="VOICEGATEWAY_INGEST_BODY_BYTES_MAX",
+            )
             receipt = await resources.intake.take(body, is_gzip=is_gzip, access=access)
     except VoiceGatewayError as error:
         metrics.INGEST_REQUESTS.labels(error.code).inc()
         raise
     metrics.INGEST_REQUESTS.labels("ok").inc()
     return Response(_answer(receipt), media_type=PROTOBUF)
-
-
-async def read_body(request: Request, *, limit: int) -> bytes:
-    """Return the body as sent, or BodyTooLarge as soon as it is longer than `limit` bytes."""
-    too_large = BodyTooLarge(
-        f"the body is larger than {limit} bytes (VOICEGATEWAY_INGEST_BODY_BYTES_MAX): send smaller batches"
-    )
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise too_large
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    raise too_large
-                chunks.append(chunk)
-    except TimeoutError as error:
-        raise BadRequest(f"the body did not arrive within {BODY_TIMEOUT_S:.0f} s") from error
-    except ClientDisconnect as error:
-        raise BadRequest("the sender left before the body was complete") from error
-    return b"".join(chunks)
 
 
 def _encoding(request: Request) -> bool:

@@ -1,0 +1,59 @@
+"""Presence in Redis: one hash per holder that expires by itself, and an index of them. May vanish at any time."""
+
+from importlib.resources import files
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from voicegateway_controller.errors import RedisUnavailable
+
+# One hash tag: a script may touch several keys only when they live in one slot of a cluster.
+INDEX_KEY: Final = "voicegateway:{fleet}:holders"
+HOLDER_KEY: Final = "voicegateway:{{fleet}}:holder:{}"
+HOLDERS_MAX: Final = 20_000
+"""Holders read at once; twice the fleet that one controller is meant for."""
+CHUNK: Final = 500
+"""Hashes read in one round trip."""
+
+
+class PresenceStore:
+    """The fleet's keys; lives as long as the client it is given."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._note = redis.register_script(_script("note"))
+        self._present = redis.register_script(_script("present"))
+
+    async def note(self, *, incarnation: str, seq: int, message: bytes, ttl_ms: int, is_leaving: bool) -> int:
+        """Keep a message unless a newer one is held; return the seq now held. Raises RedisUnavailable."""
+        try:
+            held = await self._note(
+                keys=[HOLDER_KEY.format(incarnation), INDEX_KEY],
+                args=[incarnation, seq, message, ttl_ms, "1" if is_leaving else "0"],
+            )
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
+        return int(held)
+
+    async def messages(self) -> list[bytes]:
+        """Return the last message of every holder that is present. Raises RedisUnavailable."""
+        try:
+            incarnations = [each.decode() for each in await self._present(keys=[INDEX_KEY], args=[HOLDERS_MAX])]
+            found: list[bytes | None] = []
+            for start in range(0, len(incarnations), CHUNK):
+                pipeline: Any = self._redis.pipeline(transaction=False)
+                for incarnation in incarnations[start : start + CHUNK]:
+                    pipeline.hget(HOLDER_KEY.format(incarnation), "message")
+                found += await pipeline.execute()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
+        return [message for message in found if message is not None]
+
+
+def _script(name: str) -> str:
+    return (files("voicegateway_controller.fleet") / "lua" / f"{name}.lua").read_text()
+
+
+def _unavailable(error: BaseException) -> RedisUnavailable:
+    return RedisUnavailable(f"Redis is unavailable: {str(error) or type(error).__name__}")

@@ -1,0 +1,6 @@
+"""From committed spans to append-only entries and their rollups, exactly once."""
+
+from voicegateway_controller.ledger.service import Ledger
+from voicegateway_controller.ledger.verify import RollupMismatch, verify_rollups
+
+__all__ = ["Ledger", "RollupMismatch", "verify_rollups"]

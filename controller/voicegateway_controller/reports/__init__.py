@@ -1,0 +1,1 @@
+"""Read models for people: one SQL file per report."""

@@ -1,0 +1,91 @@
+"""What the dashboard, the CLI and the demo read."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime, BeforeValidator
+
+from voicegateway_controller.http.auth import Reader
+from voicegateway_controller.reports import schemas
+from voicegateway_controller.reports.service import Reports
+
+router = APIRouter(prefix="/api/v1", tags=["reports"])
+
+
+def _not_a_number(value: Any) -> Any:
+    """Refuse what pydantic would read as seconds since 1970: `since=2026` means something else to a person."""
+    if isinstance(value, str) and value.strip().replace(".", "", 1).isdecimal():
+        raise ValueError("write an instant such as 2026-11-21T00:00:00Z")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
+Since = Annotated[Instant | None, Query(description="RFC 3339 with a zone, for example 2026-11-21T00:00:00Z.")]
+Until = Annotated[Instant | None, Query(description="RFC 3339 with a zone; now when absent.")]
+Project = Annotated[str | None, Query(description="Only this project; all that the token reaches when absent.")]
+
+
+def _reports(request: Request) -> Reports:
+    reports: Reports = request.app.state.resources.reports
+    return reports
+
+
+@router.get("/costs", summary="Spend by key")
+async def costs(
+    request: Request,
+    access: Reader,
+    by: schemas.CostsBy = "provider",
+    since: Since = None,
+    until: Until = None,
+    project: Project = None,
+) -> schemas.Costs:
+    """What was spent in the full hours of a span of time, by key; today (UTC) when no span is given."""
+    return await _reports(request).costs(
+        access, by=by, since=since, until=until, project=project, now=datetime.now(UTC)
+    )
+
+
+@router.get("/spend", summary="Spend over time")
+async def spend(
+    request: Request,
+    access: Reader,
+    by: schemas.SpendBy = "provider",
+    bucket: schemas.Bucket = "hour",
+    since: Since = None,
+    until: Until = None,
+    project: Project = None,
+) -> schemas.Spend:
+    """Spend per hour (the last 24 unless told) or per minute (at most the last 60)."""
+    return await _reports(request).spend(
+        access, by=by, bucket=bucket, since=since, until=until, project=project, now=datetime.now(UTC)
+    )
+
+
+@router.get("/latency", summary="Time to first byte by model")
+async def latency(request: Request, access: Reader, since: Since = None, project: Project = None) -> schemas.Latency:
+    """Median and 95th percentile, from histograms; the last 24 hours unless told."""
+    return await _reports(request).latency(access, since=since, project=project, now=datetime.now(UTC))
+
+
+@router.get("/sessions", summary="The last calls")
+async def sessions(
+    request: Request,
+    access: Reader,
+    limit: Annotated[int, Query(ge=1, le=500, description="How many.")] = 50,
+    project: Project = None,
+) -> schemas.Sessions:
+    """Calls with what they cost, the one that started last first."""
+    return await _reports(request).sessions(access, limit=limit, project=project)
+
+
+@router.get("/live", summary="What is running now")
+async def live(request: Request, access: Reader) -> schemas.Live:
+    """Calls and worker processes now present; 503 while Redis is away."""
+    return await _reports(request).live(access)
+
+
+@router.get("/ledger/status", summary="How far the ledger is")
+async def ledger_status(request: Request, access: Reader) -> schemas.LedgerStatus:
+    """Spans waiting, the oldest one's age, totals."""
+    return await _reports(request).ledger_status()

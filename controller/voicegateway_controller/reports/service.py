@@ -1,0 +1,191 @@
+"""Run a report for a caller: only the projects the token reaches, never more rows than a page may hold."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from voicegateway_controller.access.rules import Access
+from voicegateway_controller.db.engine import raw_connection
+from voicegateway_controller.db.sqlfile import load_sql
+from voicegateway_controller.errors import Forbidden, RedisUnavailable
+from voicegateway_controller.fleet import Fleet
+from voicegateway_controller.ledger.rules import LATENCY_BUCKETS_PER_DOUBLING
+from voicegateway_controller.logs import get_logger
+from voicegateway_controller.reports import schemas
+
+ROWS_MAX: Final = 5_000
+"""Rows of one report: a year of days, a month of hours per provider; beyond that people want an export."""
+SESSIONS_LIVE_MAX: Final = 1_000
+"""Live sessions listed; all of them are counted."""
+MINUTES_MAX: Final = 60
+"""Minutes are summed from entries, so only recent ones."""
+TIMEOUT_S: Final = 15.0
+"""A report that takes longer is refused rather than left running beside the ledger."""
+_HOUR: Final = timedelta(hours=1)
+_decode_usage: Final = msgspec.json.Decoder(dict[str, int]).decode
+_log = get_logger(__name__)
+
+
+class Reports:
+    """The read models for one process; lives as long as it."""
+
+    def __init__(self, engine: AsyncEngine, fleet: Fleet) -> None:
+        self._engine = engine
+        self._fleet = fleet
+
+    async def costs(
+        self,
+        access: Access,
+        *,
+        by: schemas.CostsBy,
+        since: datetime | None,
+        until: datetime | None,
+        project: str | None,
+        now: datetime,
+    ) -> schemas.Costs:
+        """Return what was spent in the full hours between two instants; by default today, UTC."""
+        start = _floor_hour(since or now.replace(hour=0))
+        end = _ceil_hour(until or now)
+        projects = reachable(access, project)
+        if by == "session":
+            rows = await self._fetch("costs_by_session", start, end, projects, ROWS_MAX)
+        else:
+            rows = await self._fetch("costs", by, start, end, projects, ROWS_MAX)
+        names = ("amount_usd", "requests", "estimated_requests", "unrated_requests")
+        total = {name: rows[0][f"total_{name}"] for name in names} if rows else {"amount_usd": "0"}
+        return schemas.Costs(
+            as_of=now,
+            since=start,
+            until=end,
+            by=by,
+            total=schemas.Sums(**{**dict.fromkeys(names[1:], 0), **total}),
+            rows=[
+                schemas.CostsRow(
+                    key=row["key"], usage=_decode_usage(row["usage"]), **{name: row[name] for name in names}
+                )
+                for row in rows
+            ],
+        )
+
+    async def spend(
+        self,
+        access: Access,
+        *,
+        by: schemas.SpendBy,
+        bucket: schemas.Bucket,
+        since: datetime | None,
+        until: datetime | None,
+        project: str | None,
+        now: datetime,
+    ) -> schemas.Spend:
+        """Return spend over time: hours from the rollup, minutes (the last MINUTES_MAX of them) from entries."""
+        projects = reachable(access, project)
+        if bucket == "hour":
+            start, end = _floor_hour(since or now - timedelta(hours=24)), _ceil_hour(until or now)
+            rows = await self._fetch("spend_by_hour", by, start, end, projects, ROWS_MAX)
+        else:
+            earliest = now.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES_MAX - 1)
+            start = max(since or earliest, earliest)
+            rows = await self._fetch("spend_by_minute", by, start, until or now, projects, ROWS_MAX)
+        return schemas.Spend(bucket=bucket, by=by, points=[schemas.SpendPoint(**dict(row)) for row in rows])
+
+    async def latency(
+        self, access: Access, *, since: datetime | None, project: str | None, now: datetime
+    ) -> schemas.Latency:
+        """Return percentiles of time to first byte by model; by default of the last 24 hours."""
+        start = _floor_hour(since or now - timedelta(hours=24))
+        rows = await self._fetch("latency", start, reachable(access, project), ROWS_MAX)
+        return schemas.Latency(
+            rows=[
+                schemas.LatencyRow(
+                    provider=row["provider"],
+                    model=row["model"],
+                    modality=row["modality"],
+                    requests=row["requests"],
+                    ttfb_p50_ms=bucket_middle_ms(row["p50_bucket"]),
+                    ttfb_p95_ms=bucket_middle_ms(row["p95_bucket"]),
+                )
+                for row in rows
+            ]
+        )
+
+    async def sessions(self, access: Access, *, limit: int, project: str | None) -> schemas.Sessions:
+        """Return the calls that started last. While Redis is away none of them is known to be live."""
+        rows = await self._fetch("sessions", reachable(access, project), limit)
+        try:
+            live = set(await self._fleet.live_sessions(allows=access.allows))
+        except RedisUnavailable as error:
+            _log.warning("sessions.liveness_unknown", error=str(error))
+            live = set()
+        return schemas.Sessions(
+            rows=[schemas.SessionRow(live=(row["session_id"], row["project"]) in live, **dict(row)) for row in rows]
+        )
+
+    async def live(self, access: Access) -> schemas.Live:
+        """Return what is running now. Raises RedisUnavailable: nobody can know without it."""
+        holders = await self._fleet.holders()
+        running = {
+            (session.session_id, session.project): session
+            for holder in holders
+            for session in holder.sessions
+            if access.allows(session.project)
+        }
+        shown = sorted(running.values(), key=lambda session: session.started_at, reverse=True)[:SESSIONS_LIVE_MAX]
+        rows = await self._fetch(
+            "session_amounts", [each.session_id for each in shown], [each.project for each in shown]
+        )
+        amounts = {(row["session_id"], row["project"]): row["amount_usd"] for row in rows}
+        return schemas.Live(
+            calls=len(running),
+            workers=len(holders),
+            sessions=[
+                schemas.LiveSession(
+                    session_id=each.session_id,
+                    project=each.project,
+                    agent=each.agent,
+                    room=each.room,
+                    started_at=each.started_at,
+                    amount_usd=amounts.get((each.session_id, each.project), "0"),
+                )
+                for each in shown
+            ],
+        )
+
+    async def ledger_status(self) -> schemas.LedgerStatus:
+        """Return how far the ledger is behind the inbox."""
+        rows = await self._fetch("ledger_status")
+        return schemas.LedgerStatus(**dict(rows[0]))
+
+    async def _fetch(self, name: str, *arguments: Any) -> list[asyncpg.Record]:
+        async with raw_connection(self._engine) as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(
+                load_sql(__package__, name), *arguments, timeout=TIMEOUT_S
+            )
+        return rows
+
+
+def reachable(access: Access, project: str | None) -> list[str] | None:
+    """Return the projects a report may sum, None for all; Forbidden when one is asked for that is out of reach."""
+    if project is None:
+        return None if access.projects is None else sorted(access.projects)
+    if not access.allows(project):
+        raise Forbidden(f"the token does not reach project {project!r}")
+    return [project]
+
+
+def bucket_middle_ms(bucket: int) -> int:
+    """Return the geometric middle of a latency bucket, in whole milliseconds."""
+    middle: float = 2.0 ** ((bucket + 0.5) / LATENCY_BUCKETS_PER_DOUBLING)
+    return round(middle)
+
+
+def _floor_hour(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _ceil_hour(instant: datetime) -> datetime:
+    floor = _floor_hour(instant)
+    return floor if floor == instant else floor + _HOUR

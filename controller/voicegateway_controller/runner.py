@@ -1,0 +1,208 @@
+"""The runner: rates what is pending. Hints through arq make it quick; its own sweep makes it certain.
+
+arq's Worker ends when Redis goes away, so it is one loop of several here and is started again; the sweep, the
+partitions and the checks go on without it.
+"""
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import uvloop
+from arq.connections import ArqRedis
+from arq.worker import Retry, Worker, func
+from redis.exceptions import RedisError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from voicegateway_controller import logs, metrics
+from voicegateway_controller.catalog import load_catalog, record_catalog
+from voicegateway_controller.db import migrate
+from voicegateway_controller.db.engine import make_engine, raw_connection
+from voicegateway_controller.db.partitions import ensure_partitions
+from voicegateway_controller.errors import ControllerError, DatabaseUnavailable, SchemaNotMigrated
+from voicegateway_controller.ledger import Ledger, verify_rollups
+from voicegateway_controller.logs import get_logger
+from voicegateway_controller.queue import QUEUE_NAME, ROLLUP_JOB, open_queue
+from voicegateway_controller.resources import wait_for_postgres
+from voicegateway_controller.runner_http import serve_health
+from voicegateway_controller.settings import Settings
+from voicegateway_shared.ids import new_incarnation
+
+POLL_DELAY_S: Final = 0.1
+"""How often arq looks for a hint: the usual lag of a lone span."""
+JOB_TIMEOUT_S: Final = 30
+"""arq keeps a dead runner's job locked for this plus 10 s; sweeps do not care."""
+DRAIN_S: Final = 20.0
+"""A drain ends itself well before arq would cancel it; the next hint or sweep goes on."""
+JOB_TRIES_MAX: Final = 1_000
+"""A job is only a wake-up: while Postgres is away it may try again for as long as arq lets it."""
+BACKOFF_MIN_S: Final = 0.2
+BACKOFF_MAX_S: Final = 5.0
+"""How long a loop waits after failing again and again; short, because an outage's end should be noticed."""
+MAINTENANCE_INTERVAL_S: Final = 3_600.0
+VERIFY_WINDOW: Final = timedelta(hours=3)
+"""Recent hours are compared every hour; `voicegw ledger verify` compares any span of time."""
+STOP_S: Final = 10.0
+"""How long a batch in flight may take to finish when we are told to stop; cut off, it is simply not committed."""
+
+_log = get_logger(__name__)
+
+
+def run_runner(settings: Settings) -> None:
+    """Rate until SIGINT or SIGTERM. Blocks.
+
+    Raises DatabaseUnavailable or SchemaNotMigrated at the start, each one line for people; afterwards it outlives
+    any outage.
+    """
+    logs.configure(level=settings.log_level, log_format=settings.log_format)
+    uvloop.run(_run_until_signal(settings))
+
+
+async def _run_until_signal(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await run(settings, stop)
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Rate until `stop` is set."""
+    engine = make_engine(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.database_pool_size,
+        application_name="voicegateway-runner",
+    )
+    try:
+        await wait_for_postgres(engine, timeout_s=settings.startup_wait_s)
+        if await migrate.current(engine) is None:
+            raise SchemaNotMigrated("the database has no schema yet: run `voicegw migrate`")
+        await Runner(settings, engine).run(stop)
+    finally:
+        await engine.dispose()
+
+
+class Runner:
+    """One runner process; lives from start to stop."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._catalog = load_catalog()
+        self.ledger = Ledger(
+            engine,
+            self._catalog,
+            runner_name=new_incarnation(),
+            batch_spans=settings.rollup_batch_spans,
+            concurrency=settings.rollup_concurrency,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run every loop until `stop` is set, then let a batch in flight finish."""
+        _log.info("runner.started", catalog=self._catalog.version)
+        loops = [
+            asyncio.create_task(_forever("sweep", self._sweep, self._settings.sweep_interval_s), name="sweep"),
+            asyncio.create_task(_forever("maintenance", self._maintain, MAINTENANCE_INTERVAL_S), name="maintenance"),
+            asyncio.create_task(_forever("hints", self._listen, BACKOFF_MIN_S), name="hints"),
+        ]
+        if self._settings.runner_port:
+            loops.append(asyncio.create_task(serve_health(self._settings, self._engine), name="health"))
+        try:
+            await stop.wait()
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.wait(loops, timeout=STOP_S)
+            _log.info("runner.stopped")
+
+    async def _sweep(self) -> None:
+        """Rate what is there, hinted or not, and show what is left."""
+        await self.ledger.drain(limit_s=DRAIN_S)
+        await self.ledger.pending()
+
+    async def _maintain(self) -> None:
+        """Create partitions ahead and compare rollups with entries."""
+        await record_catalog(self._engine, self._catalog)
+        async with raw_connection(self._engine) as connection:
+            created = await ensure_partitions(connection, today=datetime.now(UTC).date())
+        metrics.PARTITIONS_CREATED.inc(created)
+        mismatches = await verify_rollups(self._engine, since=datetime.now(UTC) - VERIFY_WINDOW)
+        metrics.LEDGER_MISMATCHES.set(len(mismatches))
+        metrics.LEDGER_VERIFIED_AT.set(time.time())
+        for each in mismatches:
+            _log.error("ledger.mismatch", rollup=each.rollup, key=each.key, entries=each.entries, rollups=each.rollups)
+
+    async def _listen(self) -> None:
+        """Hear hints until Redis goes away."""
+        pool = open_queue(self._settings.redis_url.get_secret_value())
+        try:
+            await self._work(pool)
+        finally:
+            metrics.RUNNER_QUEUE_UP.set(0)
+            with suppress(RedisError, OSError):
+                await pool.aclose(close_connection_pool=True)
+
+    async def _work(self, pool: ArqRedis) -> None:
+        async def rollup(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:
+            metrics.RUNNER_QUEUE_UP.set(1)
+            try:
+                await self.ledger.drain(limit_s=DRAIN_S)
+            except ControllerError as error:
+                # arq forgets a job that raises anything but Retry.
+                raise Retry(defer=BACKOFF_MAX_S) from error
+
+        await pool.ping()
+        metrics.RUNNER_QUEUE_UP.set(1)
+        worker = Worker(
+            [func(rollup, name=ROLLUP_JOB, keep_result=0, timeout=JOB_TIMEOUT_S, max_tries=JOB_TRIES_MAX)],
+            redis_pool=pool,
+            queue_name=QUEUE_NAME,
+            handle_signals=False,
+            poll_delay=POLL_DELAY_S,
+            keep_result=0,
+            max_jobs=1,
+            job_serializer=pool.job_serializer,
+            job_deserializer=pool.job_deserializer,
+            log_results=False,
+        )
+        try:
+            await worker.main()
+        finally:
+            for task in worker.tasks.values():
+                task.cancel()
+            await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+
+
+async def _forever(name: str, step: Callable[[], Awaitable[None]], interval_s: float) -> None:
+    """Repeat a step; after a failure, which never ends the loop, wait longer and longer up to BACKOFF_MAX_S."""
+    failures = 0
+    while True:
+        try:
+            await step()
+        except (ControllerError, RedisError, OSError, TimeoutError) as error:
+            failures += 1
+            if failures == 1:
+                _log.warning(f"{name}.interrupted", error=str(error) or type(error).__name__)
+        # The outermost loop: an error nobody foresaw is logged and counted, and the ledger goes on.
+        except Exception as error:  # noqa: BLE001
+            failures += 1
+            metrics.UNEXPECTED_ERRORS.inc()
+            _log.error(f"{name}.crashed", exc_info=error)
+        else:
+            if failures:
+                _log.info(f"{name}.recovered", failures=failures)
+            failures = 0
+        await asyncio.sleep(interval_s if failures == 0 else _backoff_s(failures))
+
+
+def _backoff_s(failures: int) -> float:
+    longest = min(BACKOFF_MAX_S, BACKOFF_MIN_S * 2.0 ** min(failures, 16))
+    return longest * random.uniform(0.5, 1.0)
+
+
+__all__ = ["DatabaseUnavailable", "Runner", "run", "run_runner"]
