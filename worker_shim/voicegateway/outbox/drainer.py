@@ -28,9 +28,9 @@ DETACHED_S: Final = 2.0
 """Without a controller there are only the dead to look after."""
 RECOVER_EVERY_S: Final = 2.0
 SWEEP_LOCKS_EVERY_S: Final = 60.0
-FREE_PAGES_KEPT: Final = 2_048
+FREE_PAGES_KEPT: Final = 1_024
 """8 MiB stay in the file for the next burst; beyond that the disk gets its pages back."""
-PAGES_GIVEN_BACK: Final = 1_024
+PAGES_GIVEN_BACK: Final = 512
 """At a time: 4 MiB, a transaction of some milliseconds."""
 TROUBLE_S: Final = 1.0
 
