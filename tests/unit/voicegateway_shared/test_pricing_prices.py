@@ -15,7 +15,7 @@ _VENDORS = ("openai", "anthropic", "deepgram", "elevenlabs", "cartesia", "assemb
 
 
 def _rate(model: str, usage: dict[str, int], *, at: datetime = _AT, **context: str) -> Rating:
-    provider, modality, name = model.split(":")
+    provider, modality, name = model.split(":", 2)
     request = RatingRequest(provider=provider, model=name, modality=modality, at=at, usage=usage, context=context)
     return rate(request, Catalog.builtin())
 
