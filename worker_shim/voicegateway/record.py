@@ -68,6 +68,8 @@ class RequestRecord:
     received_samples: int = 0
     received_rate: int = 0
     attempt_received_samples: int = 0
+    llm_chunks: list[Any] = field(default_factory=list)
+    """The vendor's chunks, a few thousand at the most, counted when the request is encoded."""
     llm_usage: Any = None
     tts_tokens: tuple[int, int] = (0, 0)
     vendor_ids: list[str] = field(default_factory=list)
@@ -87,7 +89,8 @@ class RequestRecord:
     @property
     def is_failed(self) -> bool:
         """True when the vendor gave nothing at all: no chunk, no audio, no usage."""
-        return self.outcome == "error" and self.chunks == 0 and self.llm_usage is None
+        self.count_chunks()
+        return self.outcome == "error" and not (self.chunks or self.received_samples or self.llm_usage)
 
     def first_byte(self, since_ns: int) -> None:
         """Note the first result, if it is the first."""
@@ -116,6 +119,7 @@ class RequestRecord:
 
     def is_estimated(self) -> bool:
         """True when the vendor's own count is missing and ours stands for it."""
+        self.count_chunks()
         if self.modality == "llm":
             return self.llm_usage is None and not self.is_failed
         if self.modality == "tts" and self._bills_tokens():
@@ -125,11 +129,21 @@ class RequestRecord:
 
     def usage(self) -> dict[str, int]:
         """The meters of this request so far, in their base units; no zero is left out by accident."""
+        self.count_chunks()
         counted = {"llm": self._llm_usage, "stt": self._stt_usage, "tts": self._tts_usage}[self.modality]()
         counted["requests"] = 1
         if self.chunks:
             counted["chunks_received"] = self.chunks
         return counted
+
+    def count_chunks(self) -> None:
+        """Count what a language model sent, and find the usage in it; a retry's chunks count too."""
+        chunks = self.llm_chunks
+        if not chunks:
+            return
+        deltas = [chunk.delta for chunk in chunks]
+        self.chunks = sum(1 for delta in deltas if delta is not None and (delta.content or delta.tool_calls))
+        self.llm_usage = next((chunk.usage for chunk in reversed(chunks) if chunk.usage is not None), None)
 
     def _llm_usage(self) -> dict[str, int]:
         usage = self.llm_usage

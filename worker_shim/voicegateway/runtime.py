@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from functools import partial
 from multiprocessing import util
 from typing import Final
 
@@ -55,7 +56,7 @@ class Runtime:
         self._open[record.request_id] = record
         if self._thread is None:
             self._start_thread()
-        return self._outbox.begin(record.request_id, lambda: encode_span(record))
+        return self._outbox.begin(record.request_id, partial(encode_span, record))
 
     def settle(self, record: RequestRecord, outcome: Outcome) -> None:
         """Replace the intent by the finished request; the second call for the same record does nothing."""
@@ -63,7 +64,7 @@ class Runtime:
             return
         record.outcome = outcome
         self._presence.note(record)
-        self._outbox.settle(record.request_id, lambda: encode_span(record))
+        self._outbox.settle(record.request_id, partial(encode_span, record))
 
     def hook_failed(self, where: str, error: BaseException) -> None:
         """Count an error of our own inside a call; the call never hears of it."""
@@ -91,7 +92,7 @@ class Runtime:
         open_records = list(self._open.values())
         for record in open_records:
             if record.modality == "stt" and record.outcome is None:
-                self._outbox.checkpoint(record.request_id, lambda record=record: encode_span(record))
+                self._outbox.checkpoint(record.request_id, partial(encode_span, record))
         self._presence.tell(open_records, self._outbox.stats(), self.hook_errors)
 
     @staticmethod

@@ -33,7 +33,7 @@ def _observed(plugin: Any, chat: Callable[..., Any], args: Any, kwargs: Any) -> 
     with scope:
         stream = chat(plugin, *args, **kwargs)
     try:
-        stream._event_ch.send_nowait = _counted_chunks(stream._event_ch.send_nowait, record)
+        _counted_chunks(stream._event_ch, record)
         second_opinion.expect(plugin, record, stream)
         request.follow(stream, stream._task, record, runtime)
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
@@ -41,18 +41,25 @@ def _observed(plugin: Any, chat: Callable[..., Any], args: Any, kwargs: Any) -> 
     return stream
 
 
-def _counted_chunks(send_nowait: Callable[[Any], None], record: RequestRecord) -> Callable[[Any], None]:
-    """Runs per chunk: three attribute reads and an addition."""
+def _counted_chunks(channel: Any, record: RequestRecord) -> None:
+    """Hook a stream's event channel. Until the first content each chunk is looked at; after it, only kept.
 
-    def counted(chunk: Any) -> None:
+    What is kept is counted when the request is encoded, off the loop: per chunk that leaves one append.
+    """
+    send_nowait = channel.send_nowait
+    keep = record.llm_chunks.append
+
+    def kept(chunk: Any) -> None:
+        keep(chunk)
+        send_nowait(chunk)
+
+    def looked_at(chunk: Any) -> None:
+        keep(chunk)
         send_nowait(chunk)
         delta = chunk.delta
         if delta is not None and (delta.content or delta.tool_calls):
-            record.chunks += 1
-            if record.ttfb_ns < 0:
-                record.first_byte(record.started_ns)
-                record.vendor_id(chunk.id)
-        if chunk.usage is not None:
-            record.llm_usage = chunk.usage
+            record.first_byte(record.started_ns)
+            record.vendor_id(chunk.id)
+            channel.send_nowait = kept
 
-    return counted
+    channel.send_nowait = looked_at

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
 from typing import Any, Final
 
-from opentelemetry import trace
+from opentelemetry import context, trace
+from opentelemetry.context import Context
 
 from voicegateway import tracing
 from voicegateway.identity import current_identity
@@ -48,19 +49,17 @@ class entered:  # noqa: N801 - reads as a word in a with statement
     """Context in which a plugin makes its stream: its tasks inherit our span and the current record."""
 
     __slots__ = ("_record", "_scope", "_token")
+    _scope: Token[Context]
 
     def __init__(self, record: RequestRecord) -> None:
         self._record = record
 
     def __enter__(self) -> None:
         self._token: Token[RequestRecord | None] = CURRENT.set(self._record)
-        self._scope = trace.use_span(
-            self._record.span, end_on_exit=False, record_exception=False, set_status_on_exception=False
-        )
-        self._scope.__enter__()
+        self._scope = context.attach(trace.set_span_in_context(self._record.span))
 
     def __exit__(self, *exc: Any) -> None:
-        self._scope.__exit__(*exc)
+        context.detach(self._scope)
         CURRENT.reset(self._token)
 
 

@@ -38,7 +38,7 @@ def _observed(plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any) -> 
     with scope:
         stream = make(plugin, *args, **kwargs)
     try:
-        stream.push_frame = _counted_frames(stream.push_frame, record)
+        _counted_frames(stream, record)
         stream._event_ch.send_nowait = _counted_events(stream._event_ch.send_nowait, record)
         second_opinion.expect(plugin, record, stream)
         request.follow(stream, stream._task, record, runtime)
@@ -94,15 +94,20 @@ def _record(plugin: Any, *, mode: Literal["streaming", "batch"], language: Any) 
     return record
 
 
-def _counted_frames(push_frame: Callable[[Any], None], record: RequestRecord) -> Callable[[Any], None]:
-    """Runs per audio frame, fifty to a hundred times a second for the whole call."""
+def _counted_frames(stream: Any, record: RequestRecord) -> None:
+    """Hook a stream's input. Runs per audio frame, fifty to a hundred times a second for the whole call."""
+    push_frame = stream.push_frame
 
     def counted(frame: Any) -> None:
         push_frame(frame)
         record.pushed += frame.samples_per_channel
-        record.pushed_rate = frame.sample_rate
 
-    return counted
+    def looked_at(frame: Any) -> None:
+        counted(frame)
+        record.pushed_rate = frame.sample_rate
+        stream.push_frame = counted
+
+    stream.push_frame = looked_at
 
 
 def _counted_events(send_nowait: Callable[[Any], None], record: RequestRecord) -> Callable[[Any], None]:

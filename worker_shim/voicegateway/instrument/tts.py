@@ -56,7 +56,7 @@ def _observed(plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any, *, 
             # Otherwise one POST carries the whole text and no websocket of the plugin is used.
             record.wire = wire.wire_count(plugin, record)
         task = stream._synthesize_task if text is not None else stream._task
-        stream._event_ch.send_nowait = _counted_audio(stream._event_ch.send_nowait, record, stream)
+        _counted_audio(stream._event_ch, record, stream)
         if text is not None:
             record.pushed = len(text)
             record.is_push_whole = record.wire is None
@@ -87,18 +87,20 @@ def _stream_in_disguise() -> tuple[type, ...]:
     return (cls,) if cls is not None else ()
 
 
-def _counted_audio(send_nowait: Callable[[Any], None], record: RequestRecord, stream: Any) -> Callable[[Any], None]:
-    """Runs per audio frame from the vendor."""
+def _counted_audio(channel: Any, record: RequestRecord, stream: Any) -> None:
+    """Hook a stream's event channel. Runs per audio frame from the vendor; the first one is looked at."""
+    send_nowait = channel.send_nowait
 
     def counted(audio: Any) -> None:
         send_nowait(audio)
-        frame = audio.frame
-        record.chunks += 1
-        record.received_samples += frame.samples_per_channel
-        if record.ttfb_ns < 0:
-            _first_audio(record, stream, audio, frame)
+        record.received_samples += audio.frame.samples_per_channel
 
-    return counted
+    def looked_at(audio: Any) -> None:
+        counted(audio)
+        _first_audio(record, stream, audio, audio.frame)
+        channel.send_nowait = counted
+
+    channel.send_nowait = looked_at
 
 
 def _first_audio(record: RequestRecord, stream: Any, audio: Any, frame: Any) -> None:

@@ -1,0 +1,189 @@
+"""What metering costs an agent: instrumented against bare plugins, same process, interleaved rounds.
+
+    python benchmarks/bench_shim.py [--rounds 15]
+
+Prints microseconds per STT frame, LLM chunk, TTS frame and per request; the overhead is the difference of medians.
+The plugins are LiveKit's own base classes with a vendor that answers at once, so that only framework and shim are
+measured; the outbox is real and on disk.
+"""
+
+import argparse
+import asyncio
+import gc
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import APIConnectOptions, llm, stt, tts, utils
+
+from voicegateway.instrument import instrument
+from voicegateway.options import Options
+from voicegateway.record import PluginFacts
+from voicegateway.runtime import current_runtime, reset_runtime
+
+FRAMES = 5_000
+CHUNKS = 5_000
+AUDIO_FRAMES = 500
+REQUESTS = 200
+OPTIONS = APIConnectOptions(max_retry=0)
+FRAME = rtc.AudioFrame(data=bytes(640), sample_rate=16_000, num_channels=1, samples_per_channel=320)
+USAGE = llm.CompletionUsage(completion_tokens=3, prompt_tokens=5, total_tokens=8)
+
+
+class EchoLLM(llm.LLM):
+    """Answers with a given number of one-token chunks."""
+
+    def __init__(self, chunks: int) -> None:
+        super().__init__()
+        self.chunks = chunks
+
+    @property
+    def model(self) -> str:
+        return "gpt-4.1-mini"
+
+    def chat(self, *, chat_ctx: llm.ChatContext, tools: Any = None, **kwargs: Any) -> llm.LLMStream:
+        return EchoLLMStream(self, chat_ctx=chat_ctx, tools=[], conn_options=OPTIONS)
+
+
+class EchoLLMStream(llm.LLMStream):
+    """Sends its chunks without a pause."""
+
+    async def _run(self) -> None:
+        chunk = llm.ChatChunk(id="1", delta=llm.ChoiceDelta(role="assistant", content="word "))
+        for _ in range(self._llm.chunks):  # type: ignore[attr-defined]
+            self._event_ch.send_nowait(chunk)
+        self._event_ch.send_nowait(llm.ChatChunk(id="1", usage=USAGE))
+
+
+class DeafSTT(stt.STT):
+    """Takes audio and says nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=False))
+
+    async def _recognize_impl(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("not measured")
+
+    def stream(self, **kwargs: Any) -> stt.RecognizeStream:
+        return DeafStream(stt=self, conn_options=OPTIONS)
+
+
+class DeafStream(stt.RecognizeStream):
+    """Drains its input."""
+
+    async def _run(self) -> None:
+        async for _ in self._input_ch:
+            continue
+
+
+class ToneTTS(tts.TTS):
+    """Answers any text with a fixed number of 20 ms frames."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            capabilities=tts.TTSCapabilities(streaming=False), sample_rate=24_000, num_channels=1
+        )
+
+    def synthesize(self, text: str, **kwargs: Any) -> tts.ChunkedStream:
+        return ToneStream(tts=self, input_text=text, conn_options=OPTIONS)
+
+
+class ToneStream(tts.ChunkedStream):
+    """Pushes its audio in one go."""
+
+    async def _run(self, output_emitter: tts.AudioEmitter) -> None:
+        output_emitter.initialize(request_id="1", sample_rate=24_000, num_channels=1, mime_type="audio/pcm")
+        for _ in range(AUDIO_FRAMES):
+            output_emitter.push(bytes(960))
+        output_emitter.flush()
+
+
+async def llm_round(model: EchoLLM, requests: int) -> float:
+    context = llm.ChatContext.empty()
+    context.add_message(role="user", content="hello")
+    started = time.thread_time()
+    for _ in range(requests):
+        async with model.chat(chat_ctx=context) as stream:
+            async for _ in stream:
+                continue
+    return time.thread_time() - started
+
+
+async def stt_round(model: DeafSTT) -> float:
+    stream = model.stream()
+    await asyncio.sleep(0.002)
+    started = time.thread_time()
+    for _ in range(FRAMES):
+        stream.push_frame(FRAME)
+    elapsed = time.thread_time() - started
+    await stream.aclose()
+    return elapsed
+
+
+async def tts_round(model: ToneTTS) -> float:
+    started = time.thread_time()
+    async with model.synthesize("hello world") as stream:
+        async for _ in stream:
+            continue
+    return time.thread_time() - started
+
+
+async def compare(
+    name: str, bare: Any, metered: Any, work: Callable[[Any], Awaitable[float]], *, per: int, rounds: int
+) -> None:
+    """Interleave rounds, so that the machine's noise falls on both sides alike."""
+    times: dict[str, list[float]] = {"bare": [], "metered": []}
+    for _ in range(rounds):
+        for side, model in (("bare", bare), ("metered", metered)):
+            gc.collect()
+            times[side].append(await work(model) / per * 1e6)
+            await asyncio.sleep(0.02)
+    base, with_shim = (statistics.median(times[side]) for side in ("bare", "metered"))
+    paired = statistics.median(b - a for a, b in zip(times["bare"], times["metered"], strict=True))
+    best = min(times["metered"]) - min(times["bare"])
+    print(
+        f"{name:<22} {base:>9.3f} {with_shim:>9.3f} {paired:>+10.3f} {best:>+10.3f} {with_shim / base:>7.3f}"
+    )
+
+
+def metered(plugin: Any, modality: Any) -> Any:
+    return instrument(plugin, PluginFacts(provider="bench", modality=modality, project=None, key_id=""))
+
+
+async def main(rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        current_runtime(Options(outbox_dir=Path(folder)))
+        async with utils.http_context.open():
+            print(f"{'µs per':<22} {'bare':>9} {'metered':>9} {'overhead':>10} {'of minima':>10} {'ratio':>7}")
+            await compare("STT frame", DeafSTT(), metered(DeafSTT(), "stt"), stt_round, per=FRAMES, rounds=rounds)
+            many = EchoLLM(CHUNKS)
+            await compare(
+                "LLM chunk",
+                many,
+                metered(EchoLLM(CHUNKS), "llm"),
+                lambda model: llm_round(model, 1),
+                per=CHUNKS,
+                rounds=rounds,
+            )
+            await compare(
+                "TTS frame", ToneTTS(), metered(ToneTTS(), "tts"), tts_round, per=AUDIO_FRAMES, rounds=rounds
+            )
+            await compare(
+                "LLM request (1 chunk)",
+                EchoLLM(1),
+                metered(EchoLLM(1), "llm"),
+                lambda model: llm_round(model, REQUESTS),
+                per=REQUESTS,
+                rounds=rounds,
+            )
+        reset_runtime()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    asyncio.run(main(parser.parse_args().rounds))
