@@ -144,6 +144,15 @@ describe("signed in", () => {
     expect(screen.queryByText("The controller cannot be reached.")).toBeNull();
   });
 
+  test("when only presence is unknown the page says degraded and shows the money", async () => {
+    fakeApi({ live: () => problem(503, "Redis does not answer.") });
+    render(<App />);
+
+    expect(await screen.findByText("Degraded")).toHaveAttribute("title", "Redis does not answer.");
+    expect(screen.getByText("Calls live").nextSibling).toHaveTextContent("–");
+    expect(exactIn(await screen.findByRole("group", { name: "Spend, today" }))).toEqual(["0.300000000001"]);
+  });
+
   test("one report that fails leaves the others standing", async () => {
     fakeApi({ latency: () => problem(503, "Postgres does not answer.") });
     render(<App />);

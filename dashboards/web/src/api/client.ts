@@ -1,4 +1,5 @@
 // The one caller of fetch: adds the token, bounds the wait, and turns every failure into an ApiProblem.
+import { noteAnswer } from "./clock";
 import { MalformedAnswer, type Decoder } from "./decode";
 
 /** What to ask: a path under /api/v1 with its query, and how to read the answer. */
@@ -30,6 +31,7 @@ export const ANSWER_WAIT_MS_MAX = 10_000;
 /** Ask the controller. Throws ApiProblem, or the abort reason when `signal` fires. */
 export async function ask<T>(question: Question<T>, token: string, signal?: AbortSignal): Promise<T> {
   const response = await send(question, token, signal);
+  noteAnswer(response.headers, Date.now());
   if (!response.ok) throw await problemOf(response);
   try {
     return question.decode(await response.json(), question.path);

@@ -2,6 +2,7 @@
 import { keepPreviousData, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useSession } from "../auth/session";
 import type { ApiProblem} from "./client";
+import { atController } from "./clock";
 import { ask, type Question } from "./client";
 
 /** A report the page polls. `key` names it and all it depends on; the question is made anew at each poll. */
@@ -19,7 +20,7 @@ export function useReport<T>(report: Report<T>): UseQueryResult<T, ApiProblem> {
   const session = useSession();
   return useQuery<T, ApiProblem>({
     queryKey: report.key,
-    queryFn: ({ signal }) => ask(report.question(Date.now()), session.token, signal),
+    queryFn: ({ signal }) => ask(report.question(atController(Date.now())), session.token, signal),
     placeholderData: keepPreviousData,
   });
 }

@@ -18,6 +18,9 @@ const UNKNOWN = "–";
 
 export function Header({ live, ledger, zone }: HeaderProps) {
   const session = useSession();
+  // What was running when the controller was last heard is no answer to what is running now.
+  const running = live.error === null ? live.data : undefined;
+  const books = ledger.error === null ? ledger.data : undefined;
   return (
     <header className="header">
       <div className="header-row">
@@ -25,11 +28,11 @@ export function Header({ live, ledger, zone }: HeaderProps) {
           <Logo /> VoiceGateway
         </h1>
         <dl className="header-facts">
-          <Fact name="Calls live" value={live.data && formatCount(live.data.calls)} />
-          <Fact name="Workers" value={live.data && formatCount(live.data.workers)} />
-          <Fact name="Ledger lag" value={ledger.data && lagOf(ledger.data)} title={ledger.data && lagDetail(ledger.data)} />
+          <Fact name="Calls live" value={running && formatCount(running.calls)} />
+          <Fact name="Workers" value={running && formatCount(running.workers)} />
+          <Fact name="Ledger lag" value={books && lagOf(books)} title={books && lagDetail(books)} />
         </dl>
-        <Connection live={live} zone={zone} />
+        <Connection live={live} ledger={ledger} zone={zone} />
         <button
           type="button"
           className="button"
@@ -59,22 +62,25 @@ function Fact({ name, value = UNKNOWN, title }: FactProps) {
   );
 }
 
-function Connection({ live, zone }: { readonly live: Polled<Live>; readonly zone: Zone }) {
-  const heard = live.dataUpdatedAt > 0 ? formatClock(live.dataUpdatedAt, zone, "second") : null;
+function Connection({ live, ledger, zone }: HeaderProps) {
+  const last = Math.max(live.dataUpdatedAt, ledger.dataUpdatedAt);
+  const heard = last > 0 ? formatClock(last, zone, "second") : null;
   // Only the state is announced; a clock read out every two seconds would drown everything else.
   return (
     <span className="badges connection">
-      <span role="status">{connectionBadge(live)}</span>
+      <span role="status">{connectionBadge(live, ledger)}</span>
       {heard !== null && <span className="muted small connection-time">updated {heard}</span>}
     </span>
   );
 }
 
-function connectionBadge(live: Polled<Live>) {
-  if (live.error !== null) {
+function connectionBadge(live: Polled<Live>, ledger: Polled<LedgerStatus>) {
+  const problem = live.error ?? ledger.error;
+  if (problem !== null) {
+    const isLost = problem.kind === "unreachable";
     return (
-      <Badge tone="bad" withDot title={live.error.message}>
-        Connection lost
+      <Badge tone={isLost ? "bad" : "warn"} withDot title={problem.message}>
+        {isLost ? "Connection lost" : "Degraded"}
       </Badge>
     );
   }

@@ -37,7 +37,7 @@ export function Overview() {
         <SpendPanel {...scope} />
         <BreakdownPanel {...scope} />
         <LatencyPanel {...scope} />
-        <SessionsPanel live={live.data?.sessions ?? []} zone={zone} />
+        <SessionsPanel live={live.error === null ? (live.data?.sessions ?? []) : []} zone={zone} />
       </main>
     </>
   );

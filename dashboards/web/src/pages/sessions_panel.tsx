@@ -1,4 +1,5 @@
 // The last calls with their cost, the running ones on top.
+import { atController } from "../api/clock";
 import { useReport } from "../api/report";
 import { sessionKey, sessionsReport, withLive, type SessionRow } from "../api/sessions";
 import type { LiveSession } from "../api/live";
@@ -28,7 +29,7 @@ export function SessionsPanel({ live, zone }: SessionsPanelProps) {
       {(data) => (
         <Table
           caption="Latest sessions and their cost"
-          columns={columnsFor(sessions.dataUpdatedAt, zone)}
+          columns={columnsFor(atController(sessions.dataUpdatedAt), zone)}
           rows={withLive(data.rows, live)}
           rowKey={sessionKey}
         />

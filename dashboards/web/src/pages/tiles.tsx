@@ -33,9 +33,11 @@ function Figures({ costs, words }: { readonly costs: Costs; readonly words: stri
       <Tile label="Requests" note={<Per amount={total.amount_usd} count={total.requests} noun="request" />}>
         {formatCount(total.requests)}
       </Tile>
-      <Tile label="Sessions" note={<Per amount={total.amount_usd} count={total.sessions ?? 0} noun="session" />}>
-        {total.sessions === null ? "–" : formatCount(total.sessions)}
-      </Tile>
+      {total.sessions !== null && (
+        <Tile label="Sessions" note={<Per amount={total.amount_usd} count={total.sessions} noun="session" />}>
+          {formatCount(total.sessions)}
+        </Tile>
+      )}
       <Tile
         label="Estimated"
         tone={total.estimated_requests > 0 ? "warn" : "plain"}
