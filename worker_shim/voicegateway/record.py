@@ -252,6 +252,10 @@ class WireCount:
         """Whole milliseconds of audio sent over all connections of this request."""
         return self._audio_ms_done + _bytes_to_ms(self._bytes, self.sample_rate)
 
+    def connection_audio_ms(self) -> int:
+        """Whole milliseconds of audio sent over the connection of the moment."""
+        return _bytes_to_ms(self._bytes, self.sample_rate)
+
     def socket_open_ms(self) -> int:
         """Wall clock of all connections of this request, up to now while one is open."""
         running_ns = time.monotonic_ns() - self._opened_ns if self._connection is not None else 0

@@ -39,7 +39,7 @@ def _observed(plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any) -> 
         stream = make(plugin, *args, **kwargs)
     try:
         _counted_frames(stream, record)
-        stream._event_ch.send_nowait = _counted_events(stream._event_ch.send_nowait, record)
+        _counted_events(stream, record)
         second_opinion.expect(plugin, record, stream)
         request.follow(stream, stream._task, record, runtime)
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
@@ -110,9 +110,11 @@ def _counted_frames(stream: Any, record: RequestRecord) -> None:
     stream.push_frame = looked_at
 
 
-def _counted_events(send_nowait: Callable[[Any], None], record: RequestRecord) -> Callable[[Any], None]:
+def _counted_events(stream: Any, record: RequestRecord) -> None:
+    """Hook a stream's events: a few a second, while somebody speaks."""
     from livekit.agents.stt import SpeechEventType
 
+    send_nowait = stream._event_ch.send_nowait
     final = SpeechEventType.FINAL_TRANSCRIPT
 
     def counted(event: Any) -> None:
@@ -121,16 +123,18 @@ def _counted_events(send_nowait: Callable[[Any], None], record: RequestRecord) -
             record.chunks += 1
             record.vendor_id(event.request_id)
             if record.ttfb_ns < 0 and event.type == final:
-                record.ttfb_ns = _transcript_lag_ns(event, record)
+                record.ttfb_ns = _transcript_lag_ns(event, stream, record)
         except Exception as error:  # noqa: BLE001 - metering must not fail a call
             current_runtime().hook_failed("stt.event", error)
 
-    return counted
+    stream._event_ch.send_nowait = counted
 
 
-def _transcript_lag_ns(event: Any, record: RequestRecord) -> int:
+def _transcript_lag_ns(event: Any, stream: Any, record: RequestRecord) -> int:
     """How far the first final transcript trails its last word, in audio time; -1 when the vendor gave no time."""
     end_s = event.alternatives[0].end_time if event.alternatives else 0.0
     if not end_s or record.wire is None:
         return -1
-    return max(0, record.wire.audio_sent_ms() * 1_000_000 - round(end_s * 1e9))
+    # Plugins report times since the session's start; a connection's audio begins at its own zero.
+    end_ns = round((end_s - stream.start_time_offset) * 1e9)
+    return max(0, record.wire.connection_audio_ms() * 1_000_000 - end_ns)
