@@ -53,6 +53,8 @@ class Stage:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # The fleet first: what it settles on leaving still reaches the controller.
+        await self.fleet.stop()
         await self._closing.aclose()
 
     async def drain(self) -> None:

@@ -25,12 +25,15 @@ JOURNAL_VARIABLE: Final = "VOICEGATEWAY_CALL_JOURNAL"
 POLL_S: Final = 0.1
 READY_S_MAX: Final = 30.0
 LEAVE_S_MAX: Final = 20.0
+SHUTDOWN_PROCESS_S: Final = 4.0
+"""A scripted call has nobody to say goodbye to: one that does not end in this time is killed, and is metered."""
 
 server = AgentServer(
     host="127.0.0.1",
     port=0,
     num_idle_processes=int(os.environ.get("VOICEGATEWAY_FLEET_IDLE", "3")),
     initialize_process_timeout=60.0,
+    shutdown_process_timeout=SHUTDOWN_PROCESS_S,
     load_threshold=float("inf"),
 )
 
