@@ -84,7 +84,7 @@ def _say(uid: int, python: str, *arguments: str) -> subprocess.CompletedProcess[
                 timeout=120,
                 check=False,
             )
-        except PermissionError as error:
+        except OSError as error:
             return subprocess.CompletedProcess(command, returncode=126, stdout="", stderr=str(error))
 
 
