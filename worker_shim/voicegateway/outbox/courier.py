@@ -26,6 +26,8 @@ ROWS_AFTER_FAILURE: Final = 64
 LINGER_S: Final = 0.02
 """Between small batches, so that a busy host sends at most 50 requests a second."""
 SMALL_BATCH: Final = 64
+ROWS_DELETED_ON_FULL_DISK: Final = 8
+"""A transaction of some 100 KiB of log."""
 BURIED_IN_A_ROW_MAX: Final = 64
 """A controller that has refused so many spans one by one and taken none is more likely broken than right."""
 
@@ -38,6 +40,7 @@ class Courier:
         self._delivery = Delivery(url, token)
         self._board = board
         self._complaint = Complaint(logger)
+        self._disk_complaint = Complaint(logger)
         self._rows_max = ROWS_MAX
         self._rows_ceiling = ROWS_MAX
         self._failures = 0
@@ -130,14 +133,31 @@ class Courier:
         """Delete what has arrived. On a full disk even that needs a page; the log has some, once it restarts."""
         if self._undeleted is None:
             return
+        first, last = self._undeleted
         try:
-            store.delete_settled(*self._undeleted)
+            store.delete_settled(first, last)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                 raise
-            store.make_log_reusable()
-            store.delete_settled(*self._undeleted)
+            self._delete_on_full_disk(store, first, last)
+            return
         self._undeleted = None
+        self._disk_complaint.is_over("the outbox can be cleared")
+
+    def _delete_on_full_disk(self, store: Store, first: int, last: int) -> None:
+        """Delete in small pieces, each into the restarted log; what fails stays noted, and others still go."""
+        while first <= last:
+            piece_last = min(last, first + ROWS_DELETED_ON_FULL_DISK - 1)
+            try:
+                store.make_log_reusable()
+                store.delete_settled(first, piece_last)
+            except sqlite3.OperationalError as error:
+                self._disk_complaint.say(f"spans that have arrived cannot be deleted from the outbox yet: {error}")
+                self._undeleted = (first, last)
+                return
+            first = piece_last + 1
+        self._undeleted = None
+        self._disk_complaint.is_over("the outbox can be cleared")
 
     def _bury(self, store: Store, row: Row, answer: Answer) -> bool:
         """Move the one row that the controller cannot take out of the way of the others."""

@@ -33,6 +33,7 @@ FREE_PAGES_KEPT: Final = 1_024
 PAGES_GIVEN_BACK: Final = 512
 """At a time: 4 MiB, a transaction of some milliseconds."""
 TROUBLE_S: Final = 1.0
+TROUBLES_KEPT_QUIET: Final = 10
 
 
 class Drainer:
@@ -50,6 +51,7 @@ class Drainer:
         self._recover_at = 0.0
         self._sweep_at = 0.0
         self._complaint = Complaint(logger)
+        self._troubles = 0
 
     def wake(self) -> None:
         """Say that something was settled; from any thread."""
@@ -149,11 +151,11 @@ class Drainer:
         try:
             pause_s = step()
         except sqlite3.Error as error:
-            self._complaint.say(f"the outbox {self._directory} cannot be drained now: {error}")
+            self._complain(error)
             self._after(error)
             return TROUBLE_S
         except OSError as error:
-            self._complaint.say(f"the outbox {self._directory} cannot be drained now: {error}")
+            self._complain(error)
             self._close_store()
             return TROUBLE_S
         except Exception:
@@ -161,8 +163,15 @@ class Drainer:
             logger.exception("the outbox drainer failed unexpectedly and goes on")
             self._close_store()
             return TROUBLE_S
+        self._troubles = 0
         self._complaint.is_over(f"the outbox {self._directory} can be drained")
         return pause_s
+
+    def _complain(self, error: Exception) -> None:
+        """The writer meets the same trouble and says it; speak up when it lasts and only we have it."""
+        self._troubles += 1
+        if self._troubles >= TROUBLES_KEPT_QUIET and not self._board.write_error:
+            self._complaint.say(f"the outbox {self._directory} cannot be drained: {error}")
 
     def _after(self, error: sqlite3.Error) -> None:
         store = self._store

@@ -85,7 +85,7 @@ class Threads:
         if self._writer is not None:
             self._writer.give_up_at = self._give_up_at
         self._mailbox.hurry()
-        self._writer_thread.join(max(0.0, self._give_up_at - time.monotonic()))
+        self._writer_thread.join(max(0.0, by - time.monotonic()))
         if self._writer_thread.is_alive():
             logger.error("the outbox writer is still busy; %d operations may be lost", len(self._mailbox.operations))
         self._close_by = by

@@ -91,7 +91,8 @@ class Writer:
             if self._is_batch_at_fault or time.monotonic() > self.give_up_at:
                 self._give_up(batch)
                 return
-            self._mailbox.sleep(pause_s)
+            # A closing writer tries once more at its end, and not later.
+            self._mailbox.sleep(max(0.001, min(pause_s, self.give_up_at - time.monotonic())))
             pause_s = min(pause_s * 2, pause_s_max)
 
     def _write(self, batch: Batch) -> None:
@@ -191,7 +192,7 @@ class Writer:
 
     def _complain(self, error: Exception) -> None:
         reason = str(error) or type(error).__name__
-        if "locked" in reason:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
             reason = f"another process has kept it locked for {BUSY_TIMEOUT_MS / 1000:g} s"
         self._board.write_error = reason
         self._complaint.say(
