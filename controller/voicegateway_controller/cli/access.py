@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from voicegateway_controller.client import ApiClient
-from voicegateway_controller.local import Connection
+from voicegateway_controller.local.connection import Connection
 from voicegateway_shared.errors import ConfigurationError
 
 HOME_DEFAULT: Final = Path("~/.voicegateway")

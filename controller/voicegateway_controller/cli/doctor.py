@@ -13,8 +13,6 @@ import typer
 
 from voicegateway_controller.cli import output
 from voicegateway_controller.cli.access import HOME_DEFAULT, Home, Token, Url, api_client
-from voicegateway_controller.embedded import MissingBinaries
-from voicegateway_controller.embedded.binaries import find_postgres, find_valkey
 from voicegateway_shared.errors import VoiceGatewayError
 
 FREE_BYTES_MIN: Final = 1024**3
@@ -47,6 +45,9 @@ def _machine(home: Path) -> Iterator[Check]:
     yield "home", writable, str(home) if writable else f"{folder} is not writable; set VOICEGATEWAY_HOME"
     free = shutil.disk_usage(folder).free
     yield "disk", free >= FREE_BYTES_MIN, f"{free // 1024**2} MiB free in {folder}"
+    # Imported here: it brings the database driver, which other commands need not wait for.
+    from voicegateway_controller.embedded.binaries import find_postgres, find_valkey
+
     for name, given, find in (
         ("postgres", ("VOICEGATEWAY_DATABASE_URL", "DATABASE_URL"), find_postgres),
         ("valkey", ("VOICEGATEWAY_REDIS_URL", "REDIS_URL"), find_valkey),
@@ -55,6 +56,8 @@ def _machine(home: Path) -> Iterator[Check]:
 
 
 def _server(name: str, variables: tuple[str, ...], find: Any) -> Check:
+    from voicegateway_controller.embedded.errors import MissingBinaries
+
     variable = next((variable for variable in variables if os.environ.get(variable)), None)
     if variable is not None:
         return name, True, f"your own, from {variable}"

@@ -10,7 +10,7 @@ from voicegateway_controller.cli import output
 from voicegateway_controller.cli.access import HOME_DEFAULT, Home
 
 if TYPE_CHECKING:
-    from voicegateway_controller.local import LocalStack
+    from voicegateway_controller.local.stack import LocalStack
 
 
 def controller() -> None:
@@ -50,7 +50,7 @@ def up(
     home: Home = HOME_DEFAULT,
 ) -> None:
     """Run everything on this machine: Postgres, Valkey, controller and runner. Ctrl-C stops it all."""
-    from voicegateway_controller.local import LocalStack
+    from voicegateway_controller.local.stack import LocalStack
 
     async def run() -> None:
         stopped = asyncio.Event()

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from voicegateway_controller.access.rules import Role
 from voicegateway_controller.cli import output
+from voicegateway_shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 app = typer.Typer(help="Create, list and revoke access tokens.", no_args_is_help=True)
 
@@ -17,14 +19,17 @@ Result = TypeVar("Result")
 
 @app.command()
 def create(
-    role: Annotated[Role, typer.Option(help="What the token is for.")],
+    role: Annotated[str, typer.Option(help="What it is for: admin, operator, viewer or worker.")],
     name: Annotated[str, typer.Option(help="For whom; shown in lists.")],
     project: Annotated[list[str] | None, typer.Option(help="Only these projects; default: all.")] = None,
 ) -> None:
     """Create a token and print it: the only time anybody sees it."""
+    from voicegateway_controller.access.rules import Role
     from voicegateway_controller.access.service import create_token
 
-    text = _with_engine(lambda engine: create_token(engine, role=role, name=name, projects=project or None))
+    if role not in set(Role):
+        raise ConfigurationError(f"--role {role!r} is unknown; take one of {', '.join(Role)}")
+    text = _with_engine(lambda engine: create_token(engine, role=Role(role), name=name, projects=project or None))
     output.line(text)
 
 
@@ -63,7 +68,7 @@ def revoke(
     output.line(f"{token_id} is revoked.")
 
 
-def _with_engine(work: Callable[[AsyncEngine], Awaitable[Result]]) -> Result:
+def _with_engine(work: Callable[["AsyncEngine"], Awaitable[Result]]) -> Result:
     from voicegateway_controller.db.engine import make_engine
     from voicegateway_controller.settings import load_database_settings
 

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, Final
 
 from voicegateway_controller.demo.options import DemoOptions
-from voicegateway_controller.local import Child, LocalStack
+from voicegateway_controller.local.child import Child
+from voicegateway_controller.local.stack import LocalStack
 from voicegateway_shared.errors import ConfigurationError, VoiceGatewayError
 
 VENDORS_MODULE: Final = "voicegateway.testing.vendors"
