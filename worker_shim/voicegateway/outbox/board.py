@@ -19,11 +19,11 @@ class Board:
     rejected: int = 0
     is_draining: bool = False
 
-    def snapshot(self) -> OutboxStats:
-        """Return the numbers as of the writer's last look at the file."""
+    def snapshot(self, *, just_dropped: int) -> OutboxStats:
+        """Return the numbers as of the writer's last look at the file; it has not seen `just_dropped` yet."""
         return replace(
             self.file,
-            dropped=self.file.dropped + self.unnoted,
+            dropped=self.file.dropped + self.unnoted + just_dropped,
             delivered=self.delivered,
             rejected=self.rejected,
             is_draining=self.is_draining,

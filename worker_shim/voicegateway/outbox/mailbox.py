@@ -57,6 +57,11 @@ class Mailbox:
             self.hurry()
         return True
 
+    @property
+    def dropped(self) -> int:
+        """How many operations were refused since `take_dropped`."""
+        return self._dropped
+
     def hurry(self) -> None:
         """Wake the writer now."""
         self.is_parked = False

@@ -138,7 +138,7 @@ class Outbox:
 
     def stats(self) -> OutboxStats:
         """Return the numbers as of at most some seconds ago, without waiting; `inspect` reads the file itself."""
-        return self._board.snapshot()
+        return self._board.snapshot(just_dropped=self._mailbox.dropped)
 
     def is_foreign(self) -> bool:
         """Whether this is a fork of the process that made the outbox; it is inert there, make a new one."""
