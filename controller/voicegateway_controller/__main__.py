@@ -1,6 +1,10 @@
 """`voicegw`: the command line, or one line that says which extra is missing."""
 
 import sys
+from typing import Final
+
+EXIT_INTERRUPTED: Final = 130
+"""What a shell says of a program that Ctrl-C ended."""
 
 
 def main() -> None:
@@ -12,6 +16,8 @@ def main() -> None:
             raise
         sys.stderr.write(f"voicegw needs the package {error.name}: pip install 'voicegateway[controller]'\n")
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
     run()
 
 
