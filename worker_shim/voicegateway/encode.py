@@ -35,6 +35,8 @@ def encode_span(record: RequestRecord) -> bytes:
 
 
 def _facts(record: RequestRecord) -> tuple[dict[str, str], dict[str, int]]:
+    # First, because it finds the vendor's last word in what was kept: the service tier is in there too.
+    usage = record.usage()
     identity = record.identity
     strings = {
         names.REQUEST_ID: record.request_id,
@@ -66,7 +68,7 @@ def _facts(record: RequestRecord) -> tuple[dict[str, str], dict[str, int]]:
         integers[names.TTFB_MS] = record.ttfb_ns // NS_PER_MS
     if record.status_code > 0:
         integers[names.STATUS_CODE] = record.status_code
-    for meter, quantity in record.usage().items():
+    for meter, quantity in usage.items():
         integers[names.USAGE_PREFIX + meter] = quantity
     for meter, quantity in record.reported.items():
         integers[names.REPORTED_PREFIX + meter] = quantity

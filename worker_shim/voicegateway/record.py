@@ -54,6 +54,8 @@ class RequestRecord:
     ended_ns: int = 0
     ttfb_ns: int = -1
     attempts: int = 0
+    unanswered: int = 0
+    """Attempts that were given up waiting: the vendor may have worked on them and may bill them."""
     outcome: Outcome | None = None
     error_type: str = ""
     status_code: int = 0
@@ -87,10 +89,13 @@ class RequestRecord:
         return (self.ended_ns or time.monotonic_ns()) - self.started_ns
 
     @property
-    def is_failed(self) -> bool:
-        """True when the vendor gave nothing at all: no chunk, no audio, no usage."""
+    def is_free(self) -> bool:
+        """True when the request has ended and the vendor was never asked, or refused it, or gave nothing at all."""
+        if self.outcome is None or self.unanswered:
+            return False
         self.count_chunks()
-        return self.outcome == "error" and not (self.chunks or self.received_samples or self.llm_usage)
+        is_failed = self.outcome == "error" and not (self.chunks or self.received_samples or self.llm_usage)
+        return is_failed or not self.attempts
 
     def first_byte(self, since_ns: int) -> None:
         """Note the first result, if it is the first."""
@@ -121,10 +126,10 @@ class RequestRecord:
         """True when the vendor's own count is missing and ours stands for it."""
         self.count_chunks()
         if self.modality == "llm":
-            return self.llm_usage is None and not self.is_failed
+            return bool(self.unanswered) or (self.llm_usage is None and not self.is_free)
         if self.modality == "tts" and self._bills_tokens():
-            return not any(self.tts_tokens) and not self.is_failed
-        is_upper_bound = self.wire is None and not self.is_push_whole and not self.is_failed
+            return bool(self.unanswered) or (not any(self.tts_tokens) and not self.is_free)
+        is_upper_bound = self.wire is None and not self.is_push_whole and not self.is_free
         return self.outcome is None or is_upper_bound
 
     def usage(self) -> dict[str, int]:
@@ -148,10 +153,14 @@ class RequestRecord:
     def _llm_usage(self) -> dict[str, int]:
         usage = self.llm_usage
         if usage is None:
-            if self.is_failed:
+            if self.is_free:
                 return {}
-            return {"input_tokens": estimate.input_tokens(self.chat_ctx), "output_tokens": self.chunks}
-        counted = {"input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens}
+            # Of a request that failed in the end only the attempts that were given up waiting may be billed.
+            times = self.unanswered + (1 if self.outcome != "error" or self.chunks else 0)
+            return {"input_tokens": times * estimate.input_tokens(self.chat_ctx), "output_tokens": self.chunks}
+        # Each attempt sends the same prompt.
+        input_tokens = usage.prompt_tokens * (1 + self.unanswered)
+        counted = {"input_tokens": input_tokens, "output_tokens": usage.completion_tokens}
         for meter, value in (
             ("cache_read_tokens", usage.prompt_cached_tokens),
             ("cache_write_tokens", usage.cache_creation_tokens),
@@ -166,7 +175,7 @@ class RequestRecord:
         if self.wire is not None:
             counted["audio_sent_ms"] = self.wire.audio_sent_ms()
             counted["socket_open_ms"] = self.wire.socket_open_ms()
-        elif not self.is_failed:
+        elif not self.is_free:
             # Without sight of the socket what was pushed is the upper bound of what was sent.
             counted["audio_sent_ms"] = counted["audio_pushed_ms"]
         return counted
@@ -179,9 +188,9 @@ class RequestRecord:
             counted["characters_sent"] = self.wire.characters_sent
             counted["characters_failed"] = self.wire.characters_failed
         else:
-            sent = self.pushed * max(1, self.attempts)
+            sent = self.pushed * (self.attempts or (0 if self.is_free else 1))
             counted["characters_sent"] = sent
-            failed_attempts = max(0, self.attempts - 1) + (1 if self.is_failed else 0)
+            failed_attempts = max(0, self.attempts - 1) + (1 if self.is_free else 0)
             counted["characters_failed"] = min(sent, self.pushed * failed_attempts)
         tokens_in, tokens_out = self.tts_tokens
         if tokens_in or tokens_out:

@@ -98,6 +98,8 @@ async def intent_durable(intent: Intent, runtime: Runtime) -> None:
 def note_error(record: RequestRecord, error: BaseException) -> None:
     """Keep what the vendor said; a later successful attempt leaves it as the reason of the retry."""
     record.error_type = type(error).__name__
+    if record.error_type == "APITimeoutError":
+        record.unanswered += 1
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         record.status_code = status
