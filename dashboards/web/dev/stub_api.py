@@ -80,6 +80,11 @@ def totals(group: list[Json]) -> Json:
     }
 
 
+def key_of(one: Json, by: str) -> str:
+    """The API names a model with its provider."""
+    return f"{one['provider']}/{one['model']}" if by == "model" else str(one[by])
+
+
 def usage(group: list[Json]) -> Json:
     made: dict[str, int] = {"requests": len(group)}
     for one in group:
@@ -96,8 +101,8 @@ def usage(group: list[Json]) -> Json:
 def costs(query: Json, now: datetime) -> Json:
     since = datetime.fromisoformat(query["since"])
     chosen = [one for one in spans() if one["at"] >= since]
-    keys = sorted({one[query["by"]] for one in chosen})
-    groups = {key: [one for one in chosen if one[query["by"]] == key] for key in keys}
+    keys = sorted({key_of(one, query["by"]) for one in chosen})
+    groups = {key: [one for one in chosen if key_of(one, query["by"]) == key] for key in keys}
     rows = [{"key": key, **totals(group), "usage": usage(group)} for key, group in groups.items()]
     total = {**totals(chosen), "sessions": len(chosen) // 11}
     return {
@@ -117,7 +122,7 @@ def spend(query: Json, now: datetime) -> Json:
         if one["at"] >= since:
             at = one["at"].replace(second=0, microsecond=0)
             at = at if query["bucket"] == "minute" else at.replace(minute=0)
-            points.setdefault((at, one[query["by"]]), []).append(one)
+            points.setdefault((at, key_of(one, query["by"])), []).append(one)
     rows = [
         {"at": instant(at), "key": key, "amount_usd": totals(group)["amount_usd"], "requests": len(group)}
         for (at, key), group in sorted(points.items())

@@ -2,7 +2,7 @@
 import { Bar, BarChart, CartesianGrid, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
 import { usdForPixels } from "../lib/money";
 import type { Stack, StackRow } from "../lib/series";
-import { DAY_MS, formatClock, formatDay, formatInstant, type Zone } from "../lib/time";
+import { DAY_MS, formatClock, formatDay, formatInstant, startOfDay, type Zone } from "../lib/time";
 import { Amount } from "../ui/amount";
 import { Swatch } from "./swatch";
 
@@ -27,7 +27,7 @@ const axisUsd = new Intl.NumberFormat("en-US", {
 
 export function SpendBars({ stack, slots, zone, summary }: SpendBarsProps) {
   const rows = [...stack.rows];
-  const tick = isLongerThanADay(rows) ? formatDay : (at: number) => formatClock(at, zone, "minute");
+  const days = isLongerThanADay(rows) ? firstOfEachDay(rows, zone) : null;
   return (
     <div className="chart" role="group" aria-label={summary}>
       <ResponsiveContainer width="100%" height="100%">
@@ -35,8 +35,9 @@ export function SpendBars({ stack, slots, zone, summary }: SpendBarsProps) {
           <CartesianGrid vertical={false} />
           <XAxis
             dataKey="at"
-            tickFormatter={(at: number) => tick(at, zone)}
-            tickLine={false}
+            {...(days && { ticks: days })}
+            tickFormatter={(at: number) => (days ? formatDay(at, zone) : formatClock(at, zone, "minute"))}
+            tickLine={days !== null}
             axisLine={false}
             minTickGap={TICK_GAP_PX_MIN}
           />
@@ -103,6 +104,12 @@ function SpendTooltip({ row, stack, slots, zone }: SpendTooltipProps) {
       </dl>
     </div>
   );
+}
+
+/** Where a new day begins; the day that was running at the start has no mark of its own. */
+function firstOfEachDay(rows: readonly StackRow[], zone: Zone): number[] {
+  const starts = rows.map((row) => startOfDay(row.at, zone));
+  return rows.filter((_, index) => index > 0 && starts[index] !== starts[index - 1]).map((row) => row.at);
 }
 
 function isLongerThanADay(rows: readonly StackRow[]): boolean {

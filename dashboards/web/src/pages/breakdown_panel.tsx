@@ -4,7 +4,7 @@ import { costsReport, type CostRow, type Costs, type Dimension } from "../api/co
 import { useReport } from "../api/report";
 import { formatCount, formatPerMille, formatUsage, usageDetail } from "../lib/format";
 import { compareUsd, perMille } from "../lib/money";
-import { Amount } from "../ui/amount";
+import { Amount, AmountOf } from "../ui/amount";
 import { Doubts } from "../ui/badge";
 import { Meter } from "../ui/meter";
 import { Panel } from "../ui/panel";
@@ -70,7 +70,7 @@ function columnsFor({ total }: Costs, by: Dimension): Column<CostRow>[] {
       name: "Spend",
       kind: "number",
       total: <Amount of={total.amount_usd} />,
-      cell: (row) => <Amount of={row.amount_usd} />,
+      cell: (row) => <AmountOf sums={row} />,
     },
     {
       name: "Share",

@@ -5,7 +5,7 @@ import { sessionKey, sessionsReport, withLive, type SessionRow } from "../api/se
 import type { LiveSession } from "../api/live";
 import { formatCount, shortId } from "../lib/format";
 import { DAY_MS, formatClock, formatDay, formatDuration, formatInstant, type Zone } from "../lib/time";
-import { Amount } from "../ui/amount";
+import { AmountOf } from "../ui/amount";
 import { Badge, Doubts } from "../ui/badge";
 import { Panel } from "../ui/panel";
 import { Table, type Column } from "../ui/table";
@@ -71,7 +71,7 @@ function columnsFor(now: number, zone: Zone): Column<SessionRow>[] {
       kind: "number",
       cell: (row) => (
         <>
-          <Amount of={row.amount_usd} />
+          <AmountOf sums={row} />
           <div className="phone-only">
             <Notes of={row} />
           </div>

@@ -50,7 +50,7 @@ function SpendFigure({ spend, zone }: { readonly spend: Spend; readonly zone: Zo
   const slots = colours.slotsFor(stack.series.map((series) => series.key));
   return (
     <figure className="spend">
-      <Suspense fallback={<div className="chart" />}>
+      <Suspense fallback={<div className="chart skeleton-bar" role="status" aria-label="Loading the chart…" />}>
         <SpendBars stack={stack} slots={slots} zone={zone} summary={summaryOf(stack, spend, zone)} />
       </Suspense>
       <Legend stack={stack} slots={slots} />
