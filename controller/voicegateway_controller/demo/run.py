@@ -122,7 +122,7 @@ async def _verdict(stage: Stage) -> Verdict:
     engine = make_engine(stage.stack.services.database_url, pool_size=1, application_name="voicegateway-demo")
     try:
         async with engine.connect() as connection:
-            statement = text(files(__package__).joinpath("verdict.sql").read_text())
+            statement = text(files("voicegateway_controller.demo").joinpath("verdict.sql").read_text())
             rows = (await connection.execute(statement)).mappings().all()
     finally:
         await engine.dispose()

@@ -22,6 +22,7 @@ Endpoint = Literal["listen", "chat", "speech", "tts_socket", "tts_context", "tts
 REFUSALS: Final[frozenset[FaultKind]] = frozenset({"rate_limited", "server_error", "unauthorized"})
 """Kinds that answer with an HTTP error instead of accepting the request."""
 
+_SAYS_ERROR: Final[frozenset[FaultKind]] = frozenset({"vendor_error"})
 _BREAKS: Final[frozenset[FaultKind]] = frozenset({"stall", "close_mid_stream", "abort_mid_stream"})
 
 ENDPOINT_VENDOR: Final[dict[Endpoint, Vendor]] = {
@@ -35,11 +36,11 @@ ENDPOINT_VENDOR: Final[dict[Endpoint, Vendor]] = {
 
 ENDPOINT_KINDS: Final[dict[Endpoint, frozenset[FaultKind]]] = {
     "listen": REFUSALS | _BREAKS,
-    "chat": REFUSALS | _BREAKS | {"vendor_error"},
+    "chat": REFUSALS | _BREAKS | _SAYS_ERROR,
     "speech": REFUSALS | _BREAKS,
     # A socket is refused at its handshake; what goes wrong later belongs to a context on it.
     "tts_socket": REFUSALS,
-    "tts_context": _BREAKS | {"vendor_error"},
+    "tts_context": _BREAKS | _SAYS_ERROR,
     "tts_bytes": REFUSALS | _BREAKS,
 }
 
