@@ -17,12 +17,12 @@ _REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
 class DatabaseSettings(BaseSettings):
     """The part that `voicegw migrate` and the token commands need: where Postgres is."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore", frozen=True, populate_by_name=True)
 
     database_url: Annotated[
         SecretStr,
         Field(
-            validation_alias=AliasChoices("database_url", "VOICEGATEWAY_DATABASE_URL", "DATABASE_URL"),
+            validation_alias=AliasChoices("VOICEGATEWAY_DATABASE_URL", "DATABASE_URL"),
             description="Postgres 15 or newer, `postgresql://user:password@host:5432/name`. "
             "`DATABASE_URL` is read when this one is absent.",
         ),
@@ -52,7 +52,7 @@ class Settings(DatabaseSettings):
     redis_url: Annotated[
         SecretStr,
         Field(
-            validation_alias=AliasChoices("redis_url", "VOICEGATEWAY_REDIS_URL", "REDIS_URL"),
+            validation_alias=AliasChoices("VOICEGATEWAY_REDIS_URL", "REDIS_URL"),
             description="Redis 7 or Valkey, `redis://host:6379/0`: presence and wake-ups, never the only copy "
             "of anything. `REDIS_URL` is read when this one is absent.",
         ),

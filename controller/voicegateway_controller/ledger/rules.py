@@ -1,5 +1,6 @@
 """Spans to entries and rollup increments: pure. Quantities and amounts are whole numbers throughout."""
 
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,15 @@ QUANTITY_MAX: Final = 2**63 - 1
 LATENCY_BUCKETS_PER_DOUBLING: Final = 8
 """A bucket is 9 % wide, so a percentile read from its middle is wrong by at most 4.5 %."""
 
+_fields: Final = operator.attrgetter(
+    "meter",
+    "quantity",
+    "billed_quantity",
+    "amount_pico_usd",
+    "list_amount_pico_usd",
+    "price_id",
+    "unrated_reason",
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTEXT_PREFIX: Final = MODE.removesuffix("mode")
 _decode_usage: Final = msgspec.json.Decoder(dict[str, int]).decode
@@ -89,6 +99,11 @@ class Poisoned:
     body: bytes
 
 
+ENTRY_COLUMNS: Final = (
+    "meter", "quantity", "billed_quantity", "amount", "list_amount", "price_id", "unrated_reason", "day", "request_id",
+    "project", "session_id", "agent", "provider", "model", "modality", "estimated", "charged_us", "key_id",
+    "response_id", "incarnation",
+)  # fmt: skip
 HourKey = tuple[int, str, str, str, str, str]
 
 
@@ -96,7 +111,8 @@ HourKey = tuple[int, str, str, str, str, str]
 class Posting:
     """Everything one batch adds to the books; filled by `post`, then only read."""
 
-    entries: list[list[str]] = field(default_factory=list)
+    entries: list[tuple[str, ...]] = field(default_factory=list)
+    """One text per column of ENTRY_COLUMNS."""
     hours: dict[HourKey, HourSums] = field(default_factory=dict)
     sessions: dict[tuple[str, str], SessionSums] = field(default_factory=dict)
     poisoned: list[Poisoned] = field(default_factory=list)
@@ -174,43 +190,45 @@ def _poison(span: SpanFacts, reason: str, posting: Posting) -> Sequence[RatedLin
 
 
 def _add(span: SpanFacts, lines: Sequence[RatedLine], posting: Posting) -> None:
+    """Add one span: its entries, and its part of the sums."""
     estimated = 1 if span.estimated else 0
-    key = (
-        span.charged_us - span.charged_us % HOUR_US,
-        span.project,
-        span.agent,
-        span.provider,
-        span.model,
-        span.modality,
-    )
-    hour = posting.hours.get(key)
-    if hour is None:
-        hour = posting.hours[key] = HourSums()
+    facts = (
+        span.day, span.request_id, span.project, span.session_id, span.agent, span.provider, span.model, span.modality,
+        "t" if estimated else "f", str(span.charged_us), span.key_id, span.response_id, span.incarnation,
+    )  # fmt: skip
+    hour = _hour(span, posting)
     pico_usd = unrated = 0
-    has_requests_line = False
-    charged = str(span.charged_us)
-    flag = "t" if estimated else "f"
-    for line in lines:
-        meter = line.meter
-        is_unrated = 0 if line.unrated_reason is None else 1
+    for meter, quantity, billed, amount, list_amount, price_id, reason in map(_fields, lines):
         posting.entries.append(
-            [
-                span.day, span.request_id, meter, span.project, span.session_id, span.agent, span.provider, span.model,
-                span.modality, str(line.quantity), str(line.billed_quantity), f"{line.amount_pico_usd}e-12",
-                f"{line.list_amount_pico_usd}e-12", line.price_id or "", line.unrated_reason or "", flag, charged,
-                span.key_id, span.response_id, span.incarnation,
-            ]
-        )  # fmt: skip
-        pico_usd += line.amount_pico_usd
+            (
+                meter,
+                str(quantity),
+                str(billed),
+                f"{amount}e-12",
+                f"{list_amount}e-12",
+                price_id or "",
+                reason or "",
+                *facts,
+            )
+        )
+        pico_usd += amount
+        is_unrated = 0 if reason is None else 1
         unrated |= is_unrated
-        if meter == REQUESTS_METER:
-            has_requests_line = True
-        _increase(hour, meter, (1, line.quantity, line.billed_quantity, line.amount_pico_usd, estimated, is_unrated))
-    if has_requests_line:
-        # Its row must say of the request what the request is, not only what this one line is.
-        hour.meters[REQUESTS_METER][5] += unrated - _unrated_of_requests_line(lines)
-    else:
-        _increase(hour, REQUESTS_METER, (1, 0, 0, 0, estimated, unrated))
+        sums = hour.meters.get(meter)
+        if sums is None:
+            sums = hour.meters[meter] = [0, 0, 0, 0, 0, 0]
+        sums[1] += quantity
+        sums[2] += billed
+        sums[3] += amount
+        if meter != REQUESTS_METER:
+            sums[0] += 1
+            sums[4] += estimated
+            sums[5] += is_unrated
+    # Of the request as a whole, whatever lines it has.
+    sums = hour.meters[REQUESTS_METER]
+    sums[0] += 1
+    sums[4] += estimated
+    sums[5] += unrated
     if span.ttfb_ms is not None:
         bucket = latency_bucket(span.ttfb_ms)
         hour.latency[bucket] = hour.latency.get(bucket, 0) + 1
@@ -220,21 +238,13 @@ def _add(span: SpanFacts, lines: Sequence[RatedLine], posting: Posting) -> None:
     posting.unrated += unrated
 
 
-def _increase(hour: HourSums, meter: str, by: tuple[int, int, int, int, int, int]) -> None:
-    sums = hour.meters.get(meter)
-    if sums is None:
-        hour.meters[meter] = list(by)
-        return
-    sums[0] += by[0]
-    sums[1] += by[1]
-    sums[2] += by[2]
-    sums[3] += by[3]
-    sums[4] += by[4]
-    sums[5] += by[5]
-
-
-def _unrated_of_requests_line(lines: Sequence[RatedLine]) -> int:
-    return sum(line.unrated_reason is not None for line in lines if line.meter == REQUESTS_METER)
+def _hour(span: SpanFacts, posting: Posting) -> HourSums:
+    charged_us = span.charged_us
+    key = (charged_us - charged_us % HOUR_US, span.project, span.agent, span.provider, span.model, span.modality)
+    hour = posting.hours.get(key)
+    if hour is None:
+        hour = posting.hours[key] = HourSums(meters={REQUESTS_METER: [0, 0, 0, 0, 0, 0]})
+    return hour
 
 
 def _add_to_session(span: SpanFacts, posting: Posting, *, pico_usd: int, estimated: int, unrated: int) -> None:

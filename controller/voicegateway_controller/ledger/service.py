@@ -113,21 +113,20 @@ class Ledger:
     async def _write(self, connection: Connection, spans: list[SpanFacts], *, is_rating_trusted: bool) -> Posting:
         """Write entries and rollups; a span that has entries already adds nothing a second time."""
         posting = post(spans, self._catalog, is_rating_trusted=is_rating_trusted)
-        savepoint = connection.transaction()
-        await savepoint.start()
-        written = await store.insert_entries(connection, posting.entries)
-        if written == len(posting.entries):
-            await savepoint.commit()
-        else:
-            await savepoint.rollback()
+        try:
+            async with connection.transaction():
+                await store.insert_entries(connection, posting.entries)
+        except asyncpg.UniqueViolationError:
             known = await store.already_rated(connection, spans)
             _log.warning("ledger.already_rated", count=len(known))
-            fresh = [span for span in spans if span.request_id not in known]
-            posting = post(fresh, self._catalog, is_rating_trusted=is_rating_trusted)
-            if not fresh:
+            posting = post(
+                [span for span in spans if span.request_id not in known],
+                self._catalog,
+                is_rating_trusted=is_rating_trusted,
+            )
+            if not posting.spans:
                 return posting
-            if await store.insert_entries(connection, posting.entries) != len(posting.entries):
-                raise LedgerBroken("entries collide with entries of other requests: look at ledger_entry")
+            await store.insert_entries(connection, posting.entries)
         if posting.poisoned:
             reasons = [f"rating failed: {each.reason}"[:1000] for each in posting.poisoned]
             await connection.execute(store.QUARANTINE, reasons, [each.body for each in posting.poisoned])

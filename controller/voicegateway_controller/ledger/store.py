@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from voicegateway_controller.db.engine import Connection
-from voicegateway_controller.ledger.rules import HourSums, Posting, SpanFacts
+from voicegateway_controller.ledger.rules import ENTRY_COLUMNS, Posting, SpanFacts
 
 # The planner has no statistics for a partition born today and a queue that is always nearly empty: without this it
 # may one day choose to read a whole partition for every batch.
@@ -38,12 +38,6 @@ FROM unnest($1::date[], $2::uuid[]) AS k (day, request_id)
 JOIN ledger_entry AS e ON e.day = k.day AND e.request_id = k.request_id
 """
 
-_ENTRY_COLUMNS: Final = (
-    "day", "request_id", "meter", "project", "session_id", "agent", "provider", "model", "modality", "quantity",
-    "billed_quantity", "amount", "list_amount", "price_id", "unrated_reason", "estimated", "charged_us", "key_id",
-    "response_id", "incarnation",
-)  # fmt: skip
-
 
 def _split(first: int, count: int) -> str:
     """Return parameters that are texts joined by the unit separator, each split back into a column."""
@@ -61,9 +55,8 @@ SELECT day::date, request_id::uuid, meter, 'usage', 0, project, coalesce(session
        nullif(price_id, ''), nullif(unrated_reason, ''), estimated::boolean,
        timestamptz 'epoch' + charged_us::bigint * interval '1 microsecond', now.at,
        coalesce(key_id, ''), coalesce(response_id, ''), coalesce(incarnation, '')
-FROM unnest({_split(1, len(_ENTRY_COLUMNS))}) AS line ({", ".join(_ENTRY_COLUMNS)}),
+FROM unnest({_split(1, len(ENTRY_COLUMNS))}) AS line ({", ".join(ENTRY_COLUMNS)}),
      (SELECT clock_timestamp() AS at) AS now
-ON CONFLICT DO NOTHING
 """
 
 ADD_TO_SESSIONS: Final = f"""
@@ -155,10 +148,9 @@ async def already_rated(connection: Connection, spans: Sequence[SpanFacts]) -> s
     return {row[0] for row in rows}
 
 
-async def insert_entries(connection: Connection, entries: Sequence[Sequence[str]]) -> int:
-    """Write the entries; return how many were new."""
-    tag = await connection.execute(INSERT_ENTRIES, *_joined(entries))
-    return int(tag.rpartition(" ")[2])
+async def insert_entries(connection: Connection, entries: Sequence[Sequence[str]]) -> None:
+    """Write the entries; asyncpg's UniqueViolationError when one of them exists, and then none is written."""
+    await connection.execute(INSERT_ENTRIES, *_joined(entries))
 
 
 async def add_to_rollups(connection: Connection, posting: Posting) -> None:
@@ -209,12 +201,3 @@ def _by_key(item: tuple[tuple[int | str, ...], object]) -> tuple[int | str, ...]
 
 def _joined(rows: Iterable[Sequence[str]]) -> list[str]:
     return ["\x1f".join(column) for column in zip(*rows, strict=True)]
-
-
-__all__ = [
-    "HourSums",
-    "add_to_rollups",
-    "already_rated",
-    "insert_entries",
-    "take",
-]

@@ -111,9 +111,8 @@ class Intake:
         except DecodeError as error:
             raise BadRequest("the body is not an ExportTraceServiceRequest in protobuf") from error
         decoded = Decoded()
-        spans = 0
-        for _ in decode_into(decoded, message, arrived_ns=time.time_ns(), allows=access.allows):
-            spans += 1
+        steps = decode_into(decoded, message, arrived_ns=time.time_ns(), allows=access.allows)
+        for spans, _ in enumerate(steps, start=1):
             if spans % BREATH_SPANS == 0:
                 if spans > BATCH_SPANS_MAX:
                     raise BodyTooLarge(f"more than {BATCH_SPANS_MAX} spans in one request: send smaller batches")
