@@ -27,6 +27,7 @@ STANDBY_S: Final = 0.5
 DETACHED_S: Final = 2.0
 """Without a controller there are only the dead to look after."""
 RECOVER_EVERY_S: Final = 2.0
+"""Also how often the log is copied into the file."""
 SWEEP_LOCKS_EVERY_S: Final = 60.0
 FREE_PAGES_KEPT: Final = 1_024
 """8 MiB stay in the file for the next burst; beyond that the disk gets its pages back."""
@@ -74,7 +75,7 @@ class Drainer:
         if not self._takes_turn():
             return STANDBY_S * (1.0 + random.random())
         store = self._open()
-        self._look_after_the_dead(store)
+        self._keep_house(store)
         if self._courier is None:
             self._give_up_turn()
             return DETACHED_S
@@ -106,10 +107,11 @@ class Drainer:
         make_directory(self._directory)
         return self._turn.try_acquire()
 
-    def _look_after_the_dead(self, store: Store) -> None:
+    def _keep_house(self, store: Store) -> None:
         now = time.monotonic()
         if now >= self._recover_at:
             recover(store, self._directory, now_ns=time.time_ns())
+            store.copy_log()
             self._recover_at = now + RECOVER_EVERY_S
         if now >= self._sweep_at:
             remove_dead_locks(store, self._directory)

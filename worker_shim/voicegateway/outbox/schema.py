@@ -8,6 +8,9 @@ from typing import Final
 DATABASE_NAME: Final = "outbox.db"
 SCHEMA_VERSION: Final = 1
 
+LOG_PAGES_MAX: Final = 8_192
+"""At 64 MiB of log a writer copies it into the file itself. Before that the drainer does, every other second: copying
+means fsync, some milliseconds, and requests wait for their intents to be written."""
 PAGE_BYTES: Final = 8_192
 """With spans of 1 to 1.5 KiB a 4 KiB page wastes up to 60 % of a row; 16 KiB ones make each commit dearer."""
 ROW_OVERHEAD_BYTES: Final = 300
@@ -120,6 +123,7 @@ def _prepare(connection: sqlite3.Connection, *, bytes_max: int) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     # NORMAL: a commit survives kill -9 of the process, not a power cut; no fsync per commit.
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES_MAX}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
     file_bytes_max = bytes_max + bytes_max // FILE_SLACK_DIVISOR + FILE_BYTES_MIN
     connection.execute(f"PRAGMA max_page_count = {file_bytes_max // PAGE_BYTES}")

@@ -175,6 +175,10 @@ class Store:
                 self._interrupt(intent, error_type=error_type, now_ns=now_ns)
         return len(found)
 
+    def copy_log(self) -> None:
+        """Copy the log into the file as far as nobody is in the way; writers go on meanwhile."""
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
     def make_log_reusable(self) -> None:
         """Copy the log into the file so that it restarts: on a full disk the only place left to write."""
         self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
