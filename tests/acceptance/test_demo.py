@@ -52,7 +52,8 @@ def test_ledger_equals_the_vendors_bills_to_the_last_digit(tmp_path: Path) -> No
 
 def assert_faults_happened(home: Path) -> None:
     """The run proves nothing if no vendor misbehaved and nobody was interrupted."""
-    lines = [json.loads(line) for file in (home / "demo" / "truth").glob("*.jsonl") for line in file.open()]
+    files = (home / "demo" / "truth").glob("*.jsonl")
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     outcomes = {line["outcome"] for line in lines if line.get("event") != "started"}
 
     assert {"fault:rate_limited", "fault:server_error", "fault:vendor_error"} <= outcomes

@@ -18,7 +18,7 @@ logger = logging.getLogger("voicegateway.testing.fleet")
 VENDOR_URLS_VARIABLE: Final = "VOICEGATEWAY_VENDOR_URLS"
 """Path of the simulators' port file; without it the plugins speak to the real vendors."""
 SPEECH_S: Final = 0.7
-INTERRUPT_AFTER_S: Final = 0.5
+INTERRUPT_AFTER_S: Final = 0.3
 TURN_S_MAX: Final = 20.0
 """A turn that takes longer than this is given up: an outage must not hang the fleet."""
 INSTRUCTIONS: Final = (

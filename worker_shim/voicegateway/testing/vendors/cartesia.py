@@ -27,8 +27,8 @@ class CartesiaOptions:
 
     first_chunk_ms: int = 80
     chunk_ms: int = 200
-    chunk_every_ms: int = 20
-    """Ten times as fast as real time."""
+    chunk_every_ms: int = 100
+    """Twice as fast as real time: slow enough that a caller can interrupt a voice that is still coming."""
 
 
 class CartesiaSimulator(VendorSimulator):
