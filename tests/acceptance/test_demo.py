@@ -46,18 +46,19 @@ def test_ledger_equals_the_vendors_bills_to_the_last_digit(tmp_path: Path) -> No
     assert Decimal(verdict["ledger_usd"]) == Decimal(verdict["vendor_truth_usd"]) > 0
     assert (verdict["missing"], verdict["doubled"], verdict["unrated"]) == (0, 0, 0)
     assert verdict["requests"] >= 4 * CALLS
+    # Callers talked over the agent: the plugin dropped the speech, the vendor had been sent its text.
+    assert verdict["outcomes"]["cancelled"] > 0
     assert code == 0
     assert_faults_happened(tmp_path)
 
 
 def assert_faults_happened(home: Path) -> None:
-    """The run proves nothing if no vendor misbehaved and nobody was interrupted."""
+    """The run proves nothing if no vendor misbehaved."""
     files = (home / "demo" / "truth").glob("*.jsonl")
     lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     outcomes = {line["outcome"] for line in lines if line.get("event") != "started"}
 
     assert {"fault:rate_limited", "fault:server_error", "fault:vendor_error"} <= outcomes
-    assert "client_closed" in outcomes
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds job processes in /proc")

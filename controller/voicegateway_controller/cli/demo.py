@@ -70,7 +70,7 @@ def _print(verdict: Verdict) -> None:
     output.as_table(headings, rows, title=f"{verdict.calls} calls, {verdict.requests} requests")
     output.line(
         f"missing {len(verdict.missing)}, doubled {len(verdict.doubled)}, unrated {verdict.unrated}, "
-        f"estimated {verdict.estimated}, interrupted {verdict.interrupted}"
+        f"estimated {verdict.estimated}; " + ", ".join(f"{count} {name}" for name, count in verdict.outcomes.items())
     )
     if verdict.is_agreed:
         output.line("The ledger equals the vendors' bills to the last digit.", style="green")

@@ -155,6 +155,7 @@ def as_json(verdict: Verdict, seen: Mapping[str, Any]) -> dict[str, Any]:
     }
     document["vendor_truth_usd"] = _decimal(verdict.vendor_truth_usd)
     document["ledger_usd"] = _decimal(verdict.ledger_usd)
+    document["outcomes"] = dict(verdict.outcomes)
     document["missing"], document["doubled"] = len(verdict.missing), len(verdict.doubled)
     return {**document, "is_agreed": verdict.is_agreed, **seen}
 

@@ -1,6 +1,6 @@
 """The verdict: do the ledger and the vendors' own logs agree, request by request and to the last digit? Pure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,7 +36,7 @@ class Verdict:
     doubled: Sequence[str]
     unrated: int
     estimated: int
-    interrupted: int
+    outcomes: Mapping[str, int]
 
     @property
     def is_agreed(self) -> bool:
@@ -72,7 +72,7 @@ def judge(bill: Mapping[str, Any], requests: Sequence[LedgerRequest], *, calls: 
         doubled=_doubled(requests),
         unrated=sum(request.is_unrated for request in requests),
         estimated=sum(request.estimated for request in requests),
-        interrupted=sum(request.outcome == "interrupted" for request in requests),
+        outcomes=Counter(request.outcome for request in requests),
     )
 
 

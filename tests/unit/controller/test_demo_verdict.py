@@ -61,7 +61,7 @@ def test_a_request_killed_before_it_learnt_its_id_accounts_for_one_vendor_reques
     verdict = judge(a_bill(accepted, "0.5"), [killed], calls=1)
 
     assert list(verdict.missing) == ["deepgram theirs-9"]
-    assert verdict.interrupted == 1
+    assert verdict.outcomes == {"interrupted": 1}
 
 
 def test_a_request_that_started_later_accounts_for_nothing_before_it() -> None:
