@@ -55,6 +55,15 @@ def head() -> str:
     return version
 
 
+def is_enough(version: str | None) -> bool:
+    """Say whether this code can run on a schema: its own version, or a newer one.
+
+    Revisions are numbered, and each leaves the previous release running (add, deploy, remove): during a rollout, and
+    after a rollback, older pods meet a newer schema and must stay ready.
+    """
+    return version is not None and version >= head()
+
+
 async def current(engine: AsyncEngine) -> str | None:
     """Return the schema version of the database, or None when it has none."""
     async with raw_connection(engine) as connection:

@@ -63,6 +63,7 @@ class LocalStack:
         try:
             self._start_children()
             await upgrade(self.services.database_url)
+            self.runner.start()
             await self._register_tokens()
             self.connection.write(self.home)
             await self._ready()
@@ -88,7 +89,7 @@ class LocalStack:
         )
 
     def _start_children(self) -> None:
-        """Start them while we migrate: they wait for the schema, and their imports take a second."""
+        """Start the controller while we migrate: it is not ready before, and its imports take a second."""
         logs = self.home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         environment = {
@@ -104,8 +105,7 @@ class LocalStack:
         self.controller = Child("controller", module, "controller", environment=environment, log_folder=logs)
         self.runner = Child("runner", module, "runner", environment=environment, log_folder=logs)
         self._children = [self.controller, self.runner]
-        for child in self._children:
-            child.start()
+        self.controller.start()
 
     async def _register_tokens(self) -> None:
         """Make this home's tokens known to its database; a kept home and database already agree."""

@@ -67,3 +67,13 @@ async def test_a_built_dashboard_is_served_and_nothing_beside_it(pages: httpx.As
     assert "immutable" in answers["/assets/app-1a2b.js"].headers["cache-control"]
     assert (answers["/assets/gone.js"].status_code, answers["/api/v2/x"].status_code) == (404, 404)
     assert "secret" not in answers["/%2e%2e/secret"].text
+
+
+async def test_an_older_pod_stays_ready_on_a_newer_schema(api: httpx.AsyncClient, db: Any) -> None:
+    """A migration runs before the rollout; a rollback leaves the newer schema behind."""
+    await db.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    response = await api.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["checks"]["schema"] == "ok"
