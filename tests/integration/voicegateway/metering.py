@@ -16,11 +16,12 @@ from tests.integration.testing_vendors.bench import QUICK
 
 from voicegateway import Gateway, Options
 from voicegateway.runtime import Runtime, current_runtime, reset_runtime
-from voicegateway.testing.vendors import FaultPlan, OpenAIOptions, TruthRecord, VendorSimulators
+from voicegateway.testing.vendors import CartesiaOptions, FaultPlan, OpenAIOptions, TruthRecord, VendorSimulators
 from voicegateway_shared.telemetry import attributes as names
 
 FLUSH_S_MAX = 10.0
 TOKEN = "vgw_test_token"
+QUICK_VOICE = CartesiaOptions(first_chunk_ms=5, chunk_every_ms=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +121,12 @@ class Meter:
 
 @asynccontextmanager
 async def metering(
-    outbox_dir: Path, *, faults: FaultPlan = (), openai: OpenAIOptions = QUICK, **options: Any
+    outbox_dir: Path,
+    *,
+    faults: FaultPlan = (),
+    openai: OpenAIOptions = QUICK,
+    cartesia: CartesiaOptions = QUICK_VOICE,
+    **options: Any,
 ) -> AsyncIterator[Meter]:
     """Run simulators, a sink and a runtime of this test's own."""
     reset_runtime()
@@ -128,7 +134,7 @@ async def metering(
         given = Options(url=sink.url, token=TOKEN, outbox_dir=outbox_dir / "outbox", **options)
         async with (
             utils.http_context.open(),
-            VendorSimulators(faults=faults, openai=openai) as sims,
+            VendorSimulators(faults=faults, openai=openai, cartesia=cartesia) as sims,
             Gateway(given) as gateway,
         ):
             yield Meter(sims=sims, sink=sink, gateway=gateway, runtime=current_runtime(given))

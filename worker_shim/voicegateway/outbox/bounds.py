@@ -3,7 +3,7 @@
 from typing import Final
 
 BYTES_MAX: Final = 512 * 1024 * 1024
-"""About half a million requests: days of a busy host without its controller."""
+"""Some 350,000 requests: days of a busy host without its controller."""
 SPAN_BYTES_MAX: Final = 256 * 1024
 """A span of ours is about 1 KiB; a quarter of a MiB is a mistake, and the controller would quarantine it."""
 DEAD_LETTERS_MAX: Final = 1_000

@@ -199,5 +199,9 @@ class Courier:
             wait_s = obeyed_s(answer.retry_after_s, random.random)
         self._not_before = time.monotonic() + wait_s
         self._board.deliver_error = answer.message
-        self._complaint.say(f"the controller {self._url} cannot be reached ({answer.cause}); spans wait in the outbox")
+        if self._failures > 1:
+            # One failure is a connection that went stale, or a controller's restart.
+            self._complaint.say(
+                f"the controller {self._url} cannot be reached ({answer.cause}); spans wait in the outbox"
+            )
         logger.debug("delivery failed (%s), the next attempt in %.2f s", answer.message, wait_s)

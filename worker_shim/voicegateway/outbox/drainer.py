@@ -47,6 +47,7 @@ class Drainer:
         self._bytes_max = bytes_max
         self._turn = ProcessLock(directory / DRAIN_LOCK_NAME)
         self._bell = threading.Event()
+        self._closing = threading.Event()
         self._close_by: float | None = None
         self._store: Store | None = None
         self._recover_at = 0.0
@@ -61,6 +62,7 @@ class Drainer:
     def close(self, by: float) -> None:
         """Ask for one last delivery that ends at the monotonic instant `by`, then for the thread's end."""
         self._close_by = by
+        self._closing.set()
         self._bell.set()
 
     def run(self) -> None:
@@ -130,13 +132,8 @@ class Drainer:
                     self._bell.clear()
                     return
             else:
-                self._wait_out(min(left_s, self._courier.wait_s()))
-
-    def _wait_out(self, seconds: float) -> None:
-        """Wait for the courier's own time; settlements do not shorten it, closing does."""
-        until = time.monotonic() + min(seconds, POLL_S)
-        while self._close_by is None and (left_s := until - time.monotonic()) > 0:
-            time.sleep(min(left_s, 0.02))
+                # Settlements do not shorten the courier's own time; closing does.
+                self._closing.wait(min(left_s, self._courier.wait_s()))
 
     def _open(self) -> Store:
         """Return the store, opening it when there is none or its file is gone."""

@@ -18,14 +18,20 @@ from voicegateway.outbox.store import Store
 logger = logging.getLogger("voicegateway.outbox")
 
 REPAIR_LOCK_NAME: Final = "repair.lock"
-REPAIR_S_MAX: Final = 30.0
-"""Opening takes a millisecond, saving the rows of a corrupt file some seconds."""
+REPAIR_S_MAX: Final = 60.0
+"""Opening takes a millisecond, saving the rows of a full, corrupt file some ten seconds."""
 SET_ASIDE_MAX: Final = 3
 """Corrupt files kept for inspection; older ones are removed, a failing disk must not fill itself."""
 _CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _PRIMARY_CODE: Final = 0xFF
 _SUFFIXES: Final = ("-wal", "-shm", "")
 """The database itself comes last: an opener must never see a new file beside an old log."""
+_READ_SETTLED: Final = "SELECT request_id, incarnation, settled_ns, is_estimated, body FROM settled ORDER BY seq"
+_READ_INTENTS: Final = "SELECT request_id, incarnation, begun_ns, checkpoint_ns, body FROM intent ORDER BY request_id"
+_READABLE: Final = {
+    "settled": (_READ_SETTLED, f"{_READ_SETTLED} DESC"),
+    "intent": (_READ_INTENTS, f"{_READ_INTENTS} DESC"),
+}
 
 
 def open_store(directory: Path, *, bytes_max: int = BYTES_MAX) -> Store:
@@ -86,7 +92,7 @@ def is_corrupt(error: sqlite3.Error) -> bool:
 def _start_anew(directory: Path, error: sqlite3.Error, *, bytes_max: int) -> Store:
     aside = _set_aside(directory)
     store = Store.open(directory, bytes_max=bytes_max)
-    saved = sum(store.save(table, row) for table, row in _readable_rows(aside))
+    saved = store.save(_readable_rows(aside))
     store.note_losses([Loss(reason="file_corrupt", provider="", model="", rows=1, bytes=0)])
     logger.error(
         "the outbox file was corrupt (%s): moved to %s, %d rows saved from it, a new one started; "
@@ -114,22 +120,20 @@ def _set_aside(directory: Path) -> Path:
 
 def _readable_rows(aside: Path) -> Iterator[tuple[str, tuple[object, ...]]]:
     """Yield what can still be read: from the front up to the damage, then from the back down to it."""
-    readings = (
-        ("settled", "SELECT request_id, incarnation, settled_ns, is_estimated, body FROM settled ORDER BY seq"),
-        ("settled", "SELECT request_id, incarnation, settled_ns, is_estimated, body FROM settled ORDER BY seq DESC"),
-        ("intent", "SELECT request_id, incarnation, begun_ns, checkpoint_ns, body FROM intent"),
-    )
     try:
         connection = sqlite3.connect(aside, isolation_level=None)
     except sqlite3.Error as error:
         logger.info("nothing can be read from %s: %s", aside, error)
         return
     try:
-        for table, query in readings:
-            try:
-                for row in connection.execute(query):
-                    yield table, row
-            except sqlite3.Error as error:
-                logger.info("reading %s of %s stopped: %s", table, aside, error)
+        for table, queries in _READABLE.items():
+            for query in queries:
+                try:
+                    for row in connection.execute(query):
+                        yield table, row
+                except sqlite3.Error as error:
+                    logger.info("reading %s of %s stopped: %s", table, aside, error)
+                    continue
+                break
     finally:
         connection.close()

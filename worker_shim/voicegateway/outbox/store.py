@@ -150,9 +150,10 @@ class Store:
                 self._note_loss("dead_letters_full", body)
                 self._connection.execute(_DELETE_DEAD, (seq,))
 
-    def save(self, table: str, row: tuple[object, ...]) -> int:
-        """Take over a row read from another outbox file, unless its request is here; return how many came."""
-        return self._connection.execute(_SAVE[table], row).rowcount
+    def save(self, rows: Iterable[tuple[str, tuple[object, ...]]]) -> int:
+        """Take over (table, row) pairs of another outbox file whose requests are not here; return how many came."""
+        with self._transaction():
+            return sum(self._connection.execute(_SAVE[table], row).rowcount for table, row in rows)
 
     def newest_seq(self) -> int:
         """Return the number of the newest settled row, 0 when none waits."""

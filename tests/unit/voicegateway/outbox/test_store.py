@@ -178,6 +178,21 @@ def test_dead_letters_are_bounded_and_their_loss_is_booked(store: Store) -> None
     assert [loss.reason for loss in stats.losses] == ["dead_letters_full"]
 
 
+def test_dead_letters_can_be_sent_again_as_the_manual_says(store: Store, tmp_path: Path) -> None:
+    _write(store, _settled("a"), _settled("b"))
+    rows = store.oldest_settled(after_seq=0, rows_max=2, bytes_max=1 << 30)
+    store.bury(rows[0], reason="HTTP 400", now_ns=9)
+    manual = (Path(__file__).parents[4] / "docs" / "concepts" / "outbox.md").read_text()
+    statements = manual.split("```sql")[1].split("```")[0]
+
+    with sqlite3.connect(tmp_path / "outbox" / "outbox.db") as connection:
+        connection.executescript(statements)
+    connection.close()
+
+    assert _waiting(store) == ["b", "a"]
+    assert (store.stats().rows, store.stats().dead_letters) == (2, 0)
+
+
 def test_only_the_owner_can_read_the_outbox(tmp_path: Path) -> None:
     directory = tmp_path / "open"
     directory.mkdir(mode=0o755)
