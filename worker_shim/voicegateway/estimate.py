@@ -7,6 +7,19 @@ CHARACTERS_PER_TOKEN: Final = 4
 MESSAGE_OVERHEAD_TOKENS: Final = 4
 """Role and separators of one chat message in OpenAI's chat format."""
 
+SPEECH_TOKENS_PER_S: Final = 20
+"""Measured on gpt-4o-mini-tts: 10,785 audio tokens for 536 s."""
+
+
+def text_tokens(characters: int) -> int:
+    """Estimate a text's tokens: characters / 4, rounded up."""
+    return -(-characters // CHARACTERS_PER_TOKEN)
+
+
+def speech_tokens(audio_ms: int) -> int:
+    """Estimate the tokens of generated speech, rounded up."""
+    return -(-audio_ms * SPEECH_TOKENS_PER_S // 1000)
+
 
 def input_tokens(chat_ctx: Any) -> int:
     """Estimate the prompt's tokens from a LiveKit `ChatContext`: characters / 4, rounded up, plus 4 a message."""
@@ -14,5 +27,5 @@ def input_tokens(chat_ctx: Any) -> int:
     for item in list(getattr(chat_ctx, "items", ())):
         text = getattr(item, "text_content", None) or getattr(item, "arguments", None)
         text = text or getattr(item, "output", None) or ""
-        total += MESSAGE_OVERHEAD_TOKENS - (-len(str(text)) // CHARACTERS_PER_TOKEN)
+        total += MESSAGE_OVERHEAD_TOKENS + text_tokens(len(str(text)))
     return total

@@ -6,11 +6,10 @@ from typing import Any, Final, Literal
 
 from voicegateway import estimate
 from voicegateway.identity import Identity
+from voicegateway.wire_count import WireCount
 from voicegateway_shared.ids import RequestId, new_request_id
 from voicegateway_shared.usage import Modality, Outcome
 
-PCM16_BYTES_PER_SAMPLE: Final = 2
-NS_PER_MS: Final = 1_000_000
 VENDOR_IDS_MAX: Final = 16
 """A request that was tried more often than this is broken in a way that ids do not explain."""
 
@@ -24,6 +23,18 @@ class PluginFacts:
     project: str | None
     key_id: str
     variant: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """What is known of the running attempt, until the next one begins."""
+
+    chunks_before: int = 0
+    samples_before: int = 0
+    is_answered: bool = False
+    """It brought audio; a language model's chunks are looked at when it has failed."""
+    is_refused: bool = False
+    is_timed_out: bool = False
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -54,8 +65,13 @@ class RequestRecord:
     ended_ns: int = 0
     ttfb_ns: int = -1
     attempts: int = 0
-    unanswered: int = 0
-    """Attempts that were given up waiting: the vendor may have worked on them and may bill them."""
+    attempt: Attempt = field(default_factory=Attempt)
+    refused: int = 0
+    """Failed attempts that the vendor did not even take."""
+    silent: int = 0
+    """Failed attempts that were taken and brought nothing."""
+    untold: int = 0
+    """Failed attempts that the vendor may bill without ever telling how much: they brought something, or timed out."""
     outcome: Outcome | None = None
     error_type: str = ""
     status_code: int = 0
@@ -69,15 +85,16 @@ class RequestRecord:
     """True when what was pushed is sent as it is, in one request body: no socket needs to be watched."""
     received_samples: int = 0
     received_rate: int = 0
-    attempt_received_samples: int = 0
     llm_chunks: list[Any] = field(default_factory=list)
     """The vendor's chunks, a few thousand at the most, counted when the request is encoded."""
     llm_usage: Any = None
+    untold_chunks: int = 0
+    untold_samples: int = 0
     tts_tokens: tuple[int, int] = (0, 0)
     vendor_ids: list[str] = field(default_factory=list)
     reported: dict[str, int] = field(default_factory=dict)
 
-    wire: "WireCount | None" = None
+    wire: WireCount | None = None
 
     @property
     def modality(self) -> Modality:
@@ -91,11 +108,17 @@ class RequestRecord:
     @property
     def is_free(self) -> bool:
         """True when the request has ended and the vendor was never asked, or refused it, or gave nothing at all."""
-        if self.outcome is None or self.unanswered:
+        if self.outcome is None or self.untold:
             return False
         self.count_chunks()
         is_failed = self.outcome == "error" and not (self.chunks or self.received_samples or self.llm_usage)
         return is_failed or not self.attempts
+
+    @property
+    def seen_wire(self) -> WireCount | None:
+        """The count of the sockets, unless the vendor answered over one that we never saw."""
+        is_answered = self.chunks or self.received_samples
+        return None if self.wire is None or (is_answered and not self.wire.is_used) else self.wire
 
     def first_byte(self, since_ns: int) -> None:
         """Note the first result, if it is the first."""
@@ -107,13 +130,28 @@ class RequestRecord:
         if self.attempts:
             self.end_failed_attempt()
         self.attempts += 1
-        self.attempt_received_samples = self.received_samples
+        self.attempt = Attempt(chunks_before=len(self.llm_chunks), samples_before=self.received_samples)
         if self.wire is not None:
             self.wire.attempt_characters = 0
 
     def end_failed_attempt(self) -> None:
         """Note that the running attempt failed. Audio may still come after the plugin's own code has ended."""
-        if self.wire is not None and self.received_samples == self.attempt_received_samples:
+        attempt = self.attempt
+        if not self.attempts:
+            return
+        attempt.is_answered |= self.received_samples > attempt.samples_before
+        attempt.is_answered |= any(_has_content(chunk) for chunk in self.llm_chunks[attempt.chunks_before :])
+        if attempt.is_answered:
+            self.untold += 1
+            self.untold_samples += self.received_samples - attempt.samples_before
+            self.untold_chunks += sum(map(_has_content, self.llm_chunks[attempt.chunks_before :]))
+            return
+        self.untold += attempt.is_timed_out
+        if attempt.is_refused:
+            self.refused += 1
+        else:
+            self.silent += 1
+        if self.wire is not None:
             self.wire.attempt_failed()
 
     def vendor_id(self, request_id: str) -> None:
@@ -126,10 +164,10 @@ class RequestRecord:
         """True when the vendor's own count is missing and ours stands for it."""
         self.count_chunks()
         if self.modality == "llm":
-            return bool(self.unanswered) or (self.llm_usage is None and not self.is_free)
+            return self.untold > 0 or (self.llm_usage is None and not self.is_free)
         if self.modality == "tts" and self._bills_tokens():
-            return bool(self.unanswered) or (not any(self.tts_tokens) and not self.is_free)
-        is_upper_bound = self.wire is None and not self.is_push_whole and not self.is_free
+            return self.untold > 0 or (not any(self.tts_tokens) and not self.is_free)
+        is_upper_bound = self.seen_wire is None and not self.is_push_whole and not self.is_free
         return self.outcome is None or is_upper_bound
 
     def usage(self) -> dict[str, int]:
@@ -146,8 +184,7 @@ class RequestRecord:
         chunks = self.llm_chunks
         if not chunks:
             return
-        deltas = [chunk.delta for chunk in chunks]
-        self.chunks = sum(1 for delta in deltas if delta is not None and (delta.content or delta.tool_calls))
+        self.chunks = sum(map(_has_content, chunks))
         self.llm_usage = next((chunk.usage for chunk in reversed(chunks) if chunk.usage is not None), None)
 
     def _llm_usage(self) -> dict[str, int]:
@@ -155,12 +192,14 @@ class RequestRecord:
         if usage is None:
             if self.is_free:
                 return {}
-            # Of a request that failed in the end only the attempts that were given up waiting may be billed.
-            times = self.unanswered + (1 if self.outcome != "error" or self.chunks else 0)
-            return {"input_tokens": times * estimate.input_tokens(self.chat_ctx), "output_tokens": self.chunks}
+            # A request that was cancelled or is open has one attempt more than those that failed.
+            prompts = self.untold + (self.outcome != "error")
+            return {"input_tokens": prompts * estimate.input_tokens(self.chat_ctx), "output_tokens": self.chunks}
         # Each attempt sends the same prompt.
-        input_tokens = usage.prompt_tokens * (1 + self.unanswered)
-        counted = {"input_tokens": input_tokens, "output_tokens": usage.completion_tokens}
+        counted = {
+            "input_tokens": usage.prompt_tokens * (1 + self.untold),
+            "output_tokens": usage.completion_tokens + self.untold_chunks,
+        }
         for meter, value in (
             ("cache_read_tokens", usage.prompt_cached_tokens),
             ("cache_write_tokens", usage.cache_creation_tokens),
@@ -172,9 +211,10 @@ class RequestRecord:
 
     def _stt_usage(self) -> dict[str, int]:
         counted = {"audio_pushed_ms": _samples_to_ms(self.pushed, self.pushed_rate)}
-        if self.wire is not None:
-            counted["audio_sent_ms"] = self.wire.audio_sent_ms()
-            counted["socket_open_ms"] = self.wire.socket_open_ms()
+        wire = self.seen_wire
+        if wire is not None:
+            counted["audio_sent_ms"] = wire.audio_sent_ms()
+            counted["socket_open_ms"] = wire.socket_open_ms()
         elif not self.is_free:
             # Without sight of the socket what was pushed is the upper bound of what was sent.
             counted["audio_sent_ms"] = counted["audio_pushed_ms"]
@@ -184,103 +224,35 @@ class RequestRecord:
         counted = {"characters_pushed": self.pushed}
         if self.received_samples:
             counted["audio_received_ms"] = _samples_to_ms(self.received_samples, self.received_rate)
-        if self.wire is not None:
-            counted["characters_sent"] = self.wire.characters_sent
-            counted["characters_failed"] = self.wire.characters_failed
+        wire = self.seen_wire
+        if wire is not None:
+            counted["characters_sent"] = wire.characters_sent
+            counted["characters_failed"] = wire.characters_failed
         else:
-            sent = self.pushed * (self.attempts or (0 if self.is_free else 1))
-            counted["characters_sent"] = sent
-            failed_attempts = max(0, self.attempts - 1) + (1 if self.is_free else 0)
-            counted["characters_failed"] = min(sent, self.pushed * failed_attempts)
-        tokens_in, tokens_out = self.tts_tokens
-        if tokens_in or tokens_out:
-            counted["input_tokens"] = tokens_in
-            counted["output_tokens"] = counted["output_audio_tokens"] = tokens_out
+            attempts = 1 if self.outcome is None and not self.attempts else self.attempts
+            counted["characters_sent"] = self.pushed * (attempts - self.refused)
+            counted["characters_failed"] = self.pushed * self.silent
+        if self._bills_tokens() and not self.is_free:
+            counted.update(self._speech_tokens())
         return counted
+
+    def _speech_tokens(self) -> dict[str, int]:
+        """The vendor's tokens, and an estimate for the attempts it told nothing of."""
+        input_tokens, output_tokens = self.tts_tokens
+        untold, samples = self.untold, self.untold_samples
+        if not any(self.tts_tokens):
+            untold, samples = untold + (self.outcome != "error"), self.received_samples
+        input_tokens += untold * estimate.text_tokens(self.pushed)
+        output_tokens += estimate.speech_tokens(_samples_to_ms(samples, self.received_rate))
+        return {"input_tokens": input_tokens, "output_tokens": output_tokens, "output_audio_tokens": output_tokens}
 
     def _bills_tokens(self) -> bool:
         return self.facts.provider == "openai" and not self.model.startswith("tts-1")
 
 
-class WireCount:
-    """What was handed to the vendor's sockets for one request, per connection and attempt.
-
-    Vendors count per connection, so milliseconds are floored per connection, not on the sum.
-    """
-
-    __slots__ = (
-        "_audio_ms_done",
-        "_bytes",
-        "_connection",
-        "_opened_ns",
-        "_socket_ns_done",
-        "attempt_characters",
-        "characters_failed",
-        "characters_sent",
-        "sample_rate",
-    )
-
-    def __init__(self, sample_rate: int = 0) -> None:
-        self.sample_rate = sample_rate
-        self.characters_sent = 0
-        self.characters_failed = 0
-        self.attempt_characters = 0
-        self._audio_ms_done = 0
-        self._bytes = 0
-        self._connection: object = None
-        self._opened_ns = 0
-        self._socket_ns_done = 0
-
-    def audio(self, connection: object, opened_ns: int, size_bytes: int) -> None:
-        """Count one binary message of 16-bit mono PCM on a connection."""
-        if connection is not self._connection:
-            self._roll(connection, opened_ns)
-        self._bytes += size_bytes
-
-    def opened(self, connection: object, opened_ns: int) -> None:
-        """Note that a connection carries this request, before any audio."""
-        if connection is not self._connection:
-            self._roll(connection, opened_ns)
-
-    def closed(self, connection: object) -> None:
-        """Note a connection's end."""
-        if connection is self._connection:
-            self._roll(None, 0)
-
-    def characters(self, count: int) -> None:
-        """Count text sent to the vendor."""
-        self.characters_sent += count
-        self.attempt_characters += count
-
-    def attempt_failed(self) -> None:
-        """The running attempt ended without any audio: vendors that bill success do not bill its text."""
-        self.characters_failed += self.attempt_characters
-        self.attempt_characters = 0
-
-    def audio_sent_ms(self) -> int:
-        """Whole milliseconds of audio sent over all connections of this request."""
-        return self._audio_ms_done + _bytes_to_ms(self._bytes, self.sample_rate)
-
-    def connection_audio_ms(self) -> int:
-        """Whole milliseconds of audio sent over the connection of the moment."""
-        return _bytes_to_ms(self._bytes, self.sample_rate)
-
-    def socket_open_ms(self) -> int:
-        """Wall clock of all connections of this request, up to now while one is open."""
-        running_ns = time.monotonic_ns() - self._opened_ns if self._connection is not None else 0
-        return (self._socket_ns_done + running_ns) // NS_PER_MS
-
-    def _roll(self, connection: object, opened_ns: int) -> None:
-        self._audio_ms_done += _bytes_to_ms(self._bytes, self.sample_rate)
-        self._bytes = 0
-        if self._connection is not None:
-            self._socket_ns_done += time.monotonic_ns() - self._opened_ns
-        self._connection = connection
-        self._opened_ns = opened_ns
-
-
-def _bytes_to_ms(size_bytes: int, sample_rate: int) -> int:
-    return size_bytes * 1000 // (sample_rate * PCM16_BYTES_PER_SAMPLE) if sample_rate else 0
+def _has_content(chunk: Any) -> bool:
+    delta = chunk.delta
+    return delta is not None and bool(delta.content or delta.tool_calls)
 
 
 def _samples_to_ms(samples: int, sample_rate: int) -> int:

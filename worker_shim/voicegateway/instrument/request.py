@@ -12,12 +12,15 @@ from opentelemetry.context import Context
 from voicegateway import tracing
 from voicegateway.identity import current_identity
 from voicegateway.outbox import Intent
-from voicegateway.record import PluginFacts, RequestRecord
+from voicegateway.record import Attempt, PluginFacts, RequestRecord
 from voicegateway.runtime import Runtime, current_runtime
 from voicegateway_shared.usage import Outcome
 
 INTENT_WAIT_S: Final = 0.05
 """The intent is committed in well under a millisecond; on a stuck disk the call goes on after this."""
+
+HTTP_REFUSALS: Final = range(400, 600)
+"""Statuses of a request that a vendor did not take; a websocket's close codes begin at 1000."""
 
 CURRENT: ContextVar[RequestRecord | None] = ContextVar("voicegateway_request", default=None)
 """The request whose tasks run in this context: tells nested calls of the same plugin, and whom bytes belong to."""
@@ -78,6 +81,8 @@ def _counted_run(
         if record.attempts == 0:
             await intent_durable(intent, runtime)
         record.begin_attempt()
+        if args:
+            _watch_audio(args[0], record.attempt, runtime)
         try:
             return await run(*args)
         except Exception as error:
@@ -85,6 +90,22 @@ def _counted_run(
             raise
 
     return counted_run
+
+
+def _watch_audio(emitter: Any, attempt: Attempt, runtime: Runtime) -> None:
+    """Note an attempt's first audio where the plugin hands it over: what it emits later lags behind by a frame."""
+    try:
+        push = emitter.push
+    except AttributeError as error:
+        runtime.hook_failed("audio", error)
+        return
+
+    def first_push(data: bytes) -> None:
+        attempt.is_answered = True
+        emitter.push = push
+        push(data)
+
+    emitter.push = first_push
 
 
 async def intent_durable(intent: Intent, runtime: Runtime) -> None:
@@ -98,19 +119,22 @@ async def intent_durable(intent: Intent, runtime: Runtime) -> None:
 def note_error(record: RequestRecord, error: BaseException) -> None:
     """Keep what the vendor said; a later successful attempt leaves it as the reason of the retry."""
     record.error_type = type(error).__name__
-    if record.error_type == "APITimeoutError":
-        record.unanswered += 1
+    record.attempt.is_timed_out = record.error_type == "APITimeoutError"
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         record.status_code = status
         record.error_type = str(status) if status > 0 else record.error_type
+        record.attempt.is_refused = status in HTTP_REFUSALS
 
 
 def _ended(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> None:
     record.ended_ns = record.started_ns + record.duration_ns
-    # Two ticks later the plugin's own metrics of the same moment have been seen.
-    loop = task.get_loop()
-    loop.call_soon(loop.call_soon, finish, record, runtime, task)
+    # The plugin's own metrics of the same moment come from a task that ends by itself once this one has.
+    metrics_task: asyncio.Task[Any] | None = getattr(record.stream, "_metrics_task", None)
+    if metrics_task is None:
+        task.get_loop().call_soon(finish, record, runtime, task)
+    else:
+        metrics_task.add_done_callback(lambda _: finish(record, runtime, task))
 
 
 def finish(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> None:

@@ -136,5 +136,5 @@ def _transcript_lag_ns(event: Any, stream: Any, record: RequestRecord) -> int:
     if not end_s or record.wire is None:
         return -1
     # Plugins report times since the session's start; a connection's audio begins at its own zero.
-    end_ns = round((end_s - stream.start_time_offset) * 1e9)
+    end_ns: int = round((end_s - stream.start_time_offset) * 1e9)
     return max(0, record.wire.connection_audio_ms() * 1_000_000 - end_ns)

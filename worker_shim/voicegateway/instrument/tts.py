@@ -97,8 +97,11 @@ def _counted_audio(channel: Any, record: RequestRecord, stream: Any) -> None:
 
     def looked_at(audio: Any) -> None:
         counted(audio)
-        _first_audio(record, stream, audio, audio.frame)
         channel.send_nowait = counted
+        try:
+            _first_audio(record, stream, audio, audio.frame)
+        except Exception as error:  # noqa: BLE001 - metering must not fail a call
+            current_runtime().hook_failed("tts.audio", error)
 
     channel.send_nowait = looked_at
 

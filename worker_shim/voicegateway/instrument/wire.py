@@ -10,8 +10,9 @@ from functools import cache
 from typing import Any
 
 from voicegateway.instrument.request import CURRENT
-from voicegateway.record import RequestRecord, WireCount
+from voicegateway.record import RequestRecord
 from voicegateway.runtime import current_runtime
+from voicegateway.wire_count import WireCount
 
 SentText = Callable[[RequestRecord, WireCount, str], None]
 
@@ -60,7 +61,18 @@ def meter_session(plugin: Any) -> bool:
     metered = _metered_class(session._ws_response_class)
     if session._ws_response_class is not metered:
         session._ws_response_class = metered
+    _meter_pooled(plugin)
     return True
+
+
+def _meter_pooled(plugin: Any) -> None:
+    """Meter the sockets that a plugin opened ahead, before it was instrumented."""
+    from aiohttp import ClientWebSocketResponse
+
+    for websocket in getattr(getattr(plugin, "_pool", None), "_connections", ()):
+        if isinstance(websocket, ClientWebSocketResponse) and not hasattr(websocket, "_voicegateway_metered"):
+            base: type = type(websocket)
+            websocket.__class__ = _metered_class(base)
 
 
 def _sample_rate(plugin: Any) -> int:
@@ -83,6 +95,8 @@ def _metered_class(base: type) -> type:
         """Lives as long as its connection. A pooled one serves many requests: bytes go to the current one."""
 
         _voicegateway_metered = True
+        # Of a socket that was opened before it was metered; only pooled ones are, which no vendor bills by time.
+        _voicegateway_opened_ns = 0
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
