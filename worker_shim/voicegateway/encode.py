@@ -3,7 +3,8 @@
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from voicegateway.record import NS_PER_MS, RequestRecord
+from voicegateway.record import RequestRecord
+from voicegateway.wire_count import NS_PER_MS
 from voicegateway_shared.telemetry import attributes as names
 
 OPERATIONS = {"llm": "chat", "stt": "transcribe", "tts": "synthesize", "realtime": "realtime"}
