@@ -13,14 +13,12 @@ import asyncio
 import http.client
 import itertools
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +27,7 @@ from typing import Final
 
 import asyncpg
 from benchmarks.ingest_spans import batches, templates
+from benchmarks.processes import api_and_runner, cpu_seconds, difference
 
 from voicegateway_controller.access import Role, create_token
 from voicegateway_controller.db import migrate
@@ -43,10 +42,6 @@ PROJECTS: Final = 20
 DRAIN_WAIT_S: Final = 120.0
 """How long the ledger may take to catch up after the last POST before the run is called broken."""
 LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
-_LOAD: Final = "from voicegateway_controller.settings import load_settings as load; "
-_API: Final = _LOAD + "from voicegateway_controller.serve import serve; serve(load())"
-_RUNNER: Final = _LOAD + "from voicegateway_controller.runner import run_runner; run_runner(load())"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,30 +101,6 @@ async def bench(home: Path, rates: list[float | None], *, spans: int, senders: i
         await connection.close()
 
 
-@contextmanager
-def api_and_runner(database_url: str, redis_url: str) -> Iterator[tuple[int, dict[str, int | None]]]:
-    """Run one controller and one runner process, as `voicegw` would."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "VOICEGATEWAY_DATABASE_URL": database_url,
-        "VOICEGATEWAY_REDIS_URL": redis_url,
-        "VOICEGATEWAY_PORT": str(port),
-        "VOICEGATEWAY_RUNNER_PORT": "0",
-        "VOICEGATEWAY_LOG_LEVEL": "warning",
-    }
-    running = [subprocess.Popen([sys.executable, "-c", code], env=environment) for code in (_API, _RUNNER)]
-    try:
-        wait_ready(port)
-        yield port, {"controller": running[0].pid, "runner": running[1].pid}
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait(timeout=30)
-
-
 async def measure(
     connection: "asyncpg.Connection[asyncpg.Record]",
     port: int,
@@ -156,8 +127,8 @@ async def measure(
     assert generator.stdin is not None
     assert generator.stdout is not None
     await generator.stdout.readline()
-    before = cpu(processes)
-    generator_before = cpu({"generator": generator.pid})
+    before = cpu_seconds(processes)
+    generator_before = cpu_seconds({"generator": generator.pid})
     started = time.perf_counter()
     generator.stdin.write(b"go\n")
     posting_s = 0.0
@@ -168,13 +139,13 @@ async def measure(
         oldest.append(await connection.fetchval(_OLDEST))
         if finished.done() and not posting_s:
             posting_s, refused = float(finished.result().split()[0]), int(finished.result().split()[1])
-            generator_cpu = difference(generator_before, cpu({"generator": generator.pid}))
+            generator_cpu = difference(generator_before, cpu_seconds({"generator": generator.pid}))
             generator.stdin.write(b"bye\n")
         if posting_s and time.perf_counter() - started > posting_s + DRAIN_WAIT_S:
             raise SystemExit("the ledger did not catch up: this run is broken")
         await asyncio.sleep(0.1)
     total_s = time.perf_counter() - started
-    cpu_s = difference(before, cpu(processes)) | generator_cpu
+    cpu_s = difference(before, cpu_seconds(processes)) | generator_cpu
     await generator.wait()
     return Result(
         asked_per_s=rate,
@@ -299,45 +270,6 @@ def _send(
             next(refused)
             time.sleep(float(response.headers.get("Retry-After", "1")))
     connection.close()
-
-
-def wait_ready(port: int) -> None:
-    """Return when the controller answers; the limit only ends a broken run."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit("the controller did not become ready")
-
-
-def cpu(processes: dict[str, int | None]) -> dict[str, float]:
-    """Return CPU seconds so far per name: the process, its living children and those it has buried."""
-    parents: dict[int, list[int]] = {}
-    times: dict[int, float] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            pid = int(entry.name)
-            parents.setdefault(int(fields[1]), []).append(pid)
-            times[pid] = sum(map(int, fields[11:15])) / _TICKS
-
-    def tree(pid: int) -> float:
-        return times.get(pid, 0.0) + sum(tree(child) for child in parents.get(pid, []))
-
-    return {name: tree(pid) for name, pid in processes.items() if pid is not None}
-
-
-def difference(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
-    """Return what was used in between."""
-    return {name: after[name] - before.get(name, 0.0) for name in after}
 
 
 if __name__ == "__main__":

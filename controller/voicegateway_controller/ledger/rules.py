@@ -138,6 +138,12 @@ def latency_bucket(ttfb_ms: int) -> int:
     return int(log2(ttfb_ms) * LATENCY_BUCKETS_PER_DOUBLING) if ttfb_ms > 1 else 0
 
 
+def bucket_middle_ms(bucket: int) -> int:
+    """Return the geometric middle of a latency bucket, in whole milliseconds."""
+    middle: float = 2.0 ** ((bucket + 0.5) / LATENCY_BUCKETS_PER_DOUBLING)
+    return round(middle)
+
+
 def _lines(span: SpanFacts, catalog: Catalog, posting: Posting) -> Sequence[RatedLine]:
     """Return the rated lines of a span, at least one; an unexpected error poisons this span and no other."""
     try:
@@ -149,7 +155,7 @@ def _lines(span: SpanFacts, catalog: Catalog, posting: Posting) -> Sequence[Rate
             at=_EPOCH + timedelta(microseconds=span.charged_us),
             usage=usage,
             context=_context(span),
-            is_failed=span.outcome == "error",
+            is_failed=_is_free(span),
         )
         lines = rate(request, catalog).lines
     # The one place where anything may be caught: whatever a span does to rating, the others must go through.
@@ -158,6 +164,15 @@ def _lines(span: SpanFacts, catalog: Catalog, posting: Posting) -> Sequence[Rate
     if lines:
         return lines
     return (RatedLine(REQUESTS_METER, usage.get(REQUESTS_METER, 1), 0, 0, 0, None, None),)
+
+
+def _is_free(span: SpanFacts) -> bool:
+    """Say whether no usage means nothing used: a failure, or a cancellation before the vendor was asked.
+
+    The shim estimates whatever a vendor began and never told, so without an estimate a cancelled request was never
+    sent.
+    """
+    return span.outcome == "error" or (span.outcome == "cancelled" and not span.estimated)
 
 
 def _context(span: SpanFacts) -> dict[str, str]:

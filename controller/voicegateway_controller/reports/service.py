@@ -12,7 +12,7 @@ from voicegateway_controller.db.engine import raw_connection
 from voicegateway_controller.db.sqlfile import load_sql
 from voicegateway_controller.errors import Forbidden, RedisUnavailable
 from voicegateway_controller.fleet import Fleet
-from voicegateway_controller.ledger.rules import LATENCY_BUCKETS_PER_DOUBLING
+from voicegateway_controller.ledger import bucket_middle_ms
 from voicegateway_controller.logs import get_logger
 from voicegateway_controller.reports import schemas
 
@@ -174,12 +174,6 @@ def reachable(access: Access, project: str | None) -> list[str] | None:
     if not access.allows(project):
         raise Forbidden(f"the token does not reach project {project!r}")
     return [project]
-
-
-def bucket_middle_ms(bucket: int) -> int:
-    """Return the geometric middle of a latency bucket, in whole milliseconds."""
-    middle: float = 2.0 ** ((bucket + 0.5) / LATENCY_BUCKETS_PER_DOUBLING)
-    return round(middle)
 
 
 def _floor_hour(instant: datetime) -> datetime:

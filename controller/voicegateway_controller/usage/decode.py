@@ -21,7 +21,8 @@ ATTRIBUTES_MAX: Final = 256
 """OpenTelemetry's own default limit is 128 per span."""
 REST_MAX: Final = 32
 """How many attributes that we do not know are kept beside a span."""
-REST_CHARS_MAX: Final = 512
+REST_CHARS_MAX: Final = 2_048
+"""Long enough for the sixteen vendor request ids that one request may have."""
 
 _MODALITIES: Final = frozenset({"stt", "llm", "tts", "realtime"})
 _OUTCOMES: Final = frozenset({"ok", "cancelled", "interrupted", "error"})

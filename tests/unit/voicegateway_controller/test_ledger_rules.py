@@ -103,6 +103,13 @@ def test_sums_grow_and_groups_stay_apart() -> None:
     [
         # A failure that used nothing costs nothing, and is there.
         ({"usage": "{}", "outcome": "error"}, [("requests", "1", "")], [1, 1, 0, 0, 0, 0]),
+        # So does one that was cancelled before the vendor was asked; had it been asked, there would be an estimate.
+        ({"usage": '{"requests": 1}', "outcome": "cancelled"}, [("requests", "1", "")], [1, 1, 0, 0, 0, 0]),
+        (
+            {"usage": "{}", "outcome": "cancelled", "estimated": True},
+            [("requests", "1", "no_billable_usage")],
+            [1, 1, 0, 0, 1, 1],
+        ),
         # A success without usage is a count that the vendor owes us.
         ({"usage": "{}"}, [("requests", "1", "no_billable_usage")], [1, 1, 0, 0, 0, 1]),
         (
