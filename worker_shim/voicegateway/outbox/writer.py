@@ -22,8 +22,8 @@ from voicegateway.outbox.store import Store
 
 logger = logging.getLogger("voicegateway.outbox")
 
-OPERATIONS_PER_COMMIT: Final = 512
-"""A transaction of some 5 ms: other processes of the host wait for it."""
+OPERATIONS_PER_COMMIT: Final = 128
+"""A transaction of some 3 ms: other processes of the host wait for it."""
 RETRY_S: Final = (0.05, 2.0)
 """First and last wait between attempts while the file cannot be written."""
 STATS_EVERY_S: Final = 1.0

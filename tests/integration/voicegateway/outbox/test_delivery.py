@@ -2,7 +2,6 @@
 
 import logging
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -294,15 +293,3 @@ def test_unusable_addresses_harm_nothing(directory: Path, make: Callable[..., Ou
         assert outbox.stats().error, url
 
     assert inspect(directory).rows == 5
-
-
-def test_slow_controller_does_not_hold_up_the_process_end(sink: OtlpSink, make: Callable[..., Outbox]) -> None:
-    sink.decide = lambda _spans: Reply(delay_s=8.0)
-    outbox = make(sink.url)
-    _settle(outbox, "a")
-    sink.wait_until(lambda it: bool(it.posts))
-    before = time.monotonic()
-
-    outbox.close(timeout_s=0.3)
-
-    assert time.monotonic() - before < 5.0

@@ -197,3 +197,13 @@ def test_closing_twice_or_unused_is_harmless_and_later_calls_are_counted(tmp_pat
         outbox.settle("late", lambda: span("late", outcome="ok"))
 
     assert outbox.stats().dropped == 2
+
+
+def test_slow_controller_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    with OtlpSink(lambda _spans: Reply(delay_s=30.0)) as sink, _ours(tmp_path, sink.url) as outbox:
+        outbox.settle("a", lambda: span("a", outcome="ok"))
+        sink.wait_until(lambda it: bool(it.posts))
+
+        outbox.close(timeout_s=0.3)
+
+        assert inspect(tmp_path).rows == 1
