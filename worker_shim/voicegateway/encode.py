@@ -35,28 +35,35 @@ def encode_span(record: RequestRecord) -> bytes:
     return span.SerializeToString()
 
 
-def _facts(record: RequestRecord) -> tuple[dict[str, str], dict[str, int]]:
-    # First, because it finds the vendor's last word in what was kept: the service tier is in there too.
-    usage = record.usage()
+def identifying(record: RequestRecord) -> dict[str, str]:
+    """What is known of a request when it starts: who asks whom for what. Empty values mean unknown."""
     identity = record.identity
-    strings = {
+    return {
         names.REQUEST_ID: record.request_id,
         names.PROJECT: record.project,
         names.SESSION_ID: identity.session_id,
         names.AGENT_NAME: identity.agent,
         names.JOB_ID: identity.job_id,
         names.ROOM_NAME: identity.room,
-        names.SPEECH_ID: record.speech_id,
         names.KEY_ID: record.facts.key_id,
         names.MODALITY: record.modality,
         names.OPERATION: OPERATIONS[record.modality],
         names.PROVIDER: record.facts.provider,
         names.REQUEST_MODEL: record.model,
-        names.RESPONSE_ID: record.response_id,
-        names.VENDOR_REQUEST_IDS: " ".join(record.vendor_ids),
         names.LANGUAGE: record.language,
         names.VOICE: record.voice,
         names.MODE: record.mode,
+    }
+
+
+def _facts(record: RequestRecord) -> tuple[dict[str, str], dict[str, int]]:
+    # First, because it finds the vendor's last word in what was kept: the service tier is in there too.
+    usage = record.usage()
+    strings = {
+        **identifying(record),
+        names.SPEECH_ID: record.speech_id,
+        names.RESPONSE_ID: record.response_id,
+        names.VENDOR_REQUEST_IDS: " ".join(record.vendor_ids),
         names.SERVICE_TIER: getattr(record.llm_usage, "service_tier", None) or "",
         names.OUTCOME: record.outcome or "",
         names.ERROR_TYPE: record.error_type if record.outcome == "error" else "",

@@ -7,6 +7,7 @@ from functools import partial
 from multiprocessing import util
 from typing import Final
 
+from voicegateway.brief import brief_intent
 from voicegateway.encode import encode_span
 from voicegateway.options import Options
 from voicegateway.outbox import Intent, Outbox
@@ -56,7 +57,7 @@ class Runtime:
         self._open[record.request_id] = record
         if self._thread is None:
             self._start_thread()
-        return self._outbox.begin(record.request_id, partial(encode_span, record))
+        return self._outbox.begin(record.request_id, partial(encode_span, record), brief_intent(record))
 
     def settle(self, record: RequestRecord, outcome: Outcome) -> None:
         """Replace the intent by the finished request; the second call for the same record does nothing."""

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import secrets
 from multiprocessing import util
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from opentelemetry import trace
 
 from voicegateway.encode import OPERATIONS
 from voicegateway.record import RequestRecord
+from voicegateway_shared.ids import random_bits_of
 from voicegateway_shared.telemetry import attributes as names
 
 logger = logging.getLogger("voicegateway")
@@ -34,12 +34,17 @@ def start_span(record: RequestRecord) -> Any:
         record.span_id = context.span_id.to_bytes(8, "big")
     elif context.is_valid:
         record.trace_id = context.trace_id.to_bytes(16, "big")
-        record.span_id = secrets.token_bytes(8)
+        record.span_id = _id_bytes(8)
     else:
-        record.trace_id = secrets.token_bytes(16)
-        record.span_id = secrets.token_bytes(8)
+        record.trace_id = _id_bytes(16)
+        record.span_id = _id_bytes(8)
     record.span = span
     return span
+
+
+def _id_bytes(length: int) -> bytes:
+    """A random id, never zero: zero means invalid in OpenTelemetry."""
+    return (random_bits_of(length * 8) or 1).to_bytes(length, "big")
 
 
 def _tracer() -> Any:

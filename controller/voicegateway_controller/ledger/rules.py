@@ -167,12 +167,12 @@ def _lines(span: SpanFacts, catalog: Catalog, posting: Posting) -> Sequence[Rate
 
 
 def _is_free(span: SpanFacts) -> bool:
-    """Say whether no usage means nothing used: a failure, or a cancellation before the vendor was asked.
+    """Say whether no usage means nothing used: a failure, or an end before the vendor was asked.
 
     The shim estimates whatever a vendor began and never told, so without an estimate a cancelled request was never
-    sent.
+    sent. One whose process died before anything was counted had just begun; it stays flagged as estimated.
     """
-    return span.outcome == "error" or (span.outcome == "cancelled" and not span.estimated)
+    return span.outcome in ("error", "interrupted") or (span.outcome == "cancelled" and not span.estimated)
 
 
 def _context(span: SpanFacts) -> dict[str, str]:

@@ -78,7 +78,7 @@ def _counted_run(
     run: Callable[..., Awaitable[Any]], record: RequestRecord, runtime: Runtime, intent: Intent
 ) -> Callable[..., Awaitable[Any]]:
     async def counted_run(*args: Any) -> Any:
-        if record.attempts == 0:
+        if record.attempts == 0 and not intent.durable:
             await intent_durable(intent, runtime)
         record.begin_attempt()
         if args:

@@ -1,8 +1,8 @@
 """Second opinion: what the plugin's own `metrics_collected` events say, kept beside our count, never rated."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from voicegateway.record import RequestRecord
@@ -11,13 +11,15 @@ from voicegateway.runtime import current_runtime
 _open: WeakKeyDictionary[Any, list[tuple[Any, RequestRecord]]] = WeakKeyDictionary()
 
 # Attribute of a LiveKit metrics event → our meter and the factor to its base unit.
-_FIELDS = (
-    ("prompt_tokens", "input_tokens", 1),
-    ("completion_tokens", "output_tokens", 1),
-    ("prompt_cached_tokens", "cache_read_tokens", 1),
-    ("characters_count", "characters_sent", 1),
-    ("audio_duration", "audio_sent_ms", 1000),
-)
+_FIELDS: Final[Mapping[str, tuple[tuple[str, str, int], ...]]] = {
+    "llm": (
+        ("prompt_tokens", "input_tokens", 1),
+        ("completion_tokens", "output_tokens", 1),
+        ("prompt_cached_tokens", "cache_read_tokens", 1),
+    ),
+    "stt": (("audio_duration", "audio_sent_ms", 1000),),
+    "tts": (("characters_count", "characters_sent", 1), ("audio_duration", "audio_received_ms", 1000)),
+}
 
 
 def expect(plugin: Any, record: RequestRecord, stream: Any) -> None:
@@ -46,9 +48,8 @@ def _attach(plugin: Any, metrics: Any) -> None:
     task = asyncio.current_task()
     for stream, record in _open.get(plugin, ()):
         if stream._metrics_task is task:
-            for name, meter, factor in _FIELDS:
+            for name, meter, factor in _FIELDS[record.modality]:
                 value = getattr(metrics, name, None)
                 if value:
-                    meter = "audio_received_ms" if record.modality == "tts" and factor == 1000 else meter
                     record.reported[meter] = record.reported.get(meter, 0) + round(value * factor)
             return

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from voicegateway.outbox.slate import Slate
 from voicegateway.outbox.stats import OutboxStats
 
 
@@ -18,6 +19,8 @@ class Board:
     delivered: int = 0
     rejected: int = 0
     is_draining: bool = False
+    slate: Slate | None = None
+    """Where callers keep intents until a commit has them; the writer puts it here once it has the life lock."""
 
     def snapshot(self, *, just_dropped: int) -> OutboxStats:
         """Return the numbers as of the writer's last look at the file; it has not seen `just_dropped` yet."""

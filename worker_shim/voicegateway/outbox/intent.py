@@ -1,19 +1,30 @@
-"""The receipt for a begun request: tells a coroutine, if it asks, when the intent is on disk."""
+"""The receipt for a begun request: tells a coroutine, if it asks, when a kill -9 can no longer hide the request."""
 
 import asyncio
 from collections.abc import Callable
+
+from voicegateway.outbox.slate import Slate
 
 
 class Intent:
     """One begun request. Made by `Outbox.begin`, resolved once by the writer thread, closed by nobody."""
 
-    __slots__ = ("_hurry", "_outcome", "_waiters", "request_id")
+    __slots__ = ("_hurry", "_outcome", "_slate", "_slot", "_waiters", "request_id")
 
     def __init__(self, request_id: str, hurry: Callable[[], None]) -> None:
         self.request_id = request_id
         self._hurry = hurry
         self._outcome: bool | None = None
+        self._slate: Slate | None = None
+        self._slot: int | None = None
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[bool]]] | None = None
+
+    def keep(self, slate: Slate, span: bytes) -> None:
+        """Write the intent in brief on the process's slate, if there is room: durable from here on."""
+        self._slot = slate.put(span)
+        if self._slot is not None:
+            self._slate = slate
+            self._outcome = True
 
     @property
     def durable(self) -> bool:
@@ -40,6 +51,9 @@ class Intent:
     def resolve(self, *, is_durable: bool) -> None:
         """Tell whoever waits; called once, by the writer thread or for a request that was refused."""
         self._outcome = is_durable
+        if self._slate is not None and self._slot is not None:
+            self._slate.free(self._slot)
+            self._slate = self._slot = None
         for loop, future in self._waiters or ():
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_finish, future, is_durable)

@@ -52,12 +52,19 @@ class Outbox:
         self._finalizer: util.Finalize | None = None
         self._is_closed = False
 
-    def begin(self, request_id: str, encode: Encode) -> Intent:
-        """Record that a request starts. `encode` runs later, on the writer thread, and returns its span so far."""
+    def begin(self, request_id: str, encode: Encode, brief: bytes = b"") -> Intent:
+        """Record that a request starts. `encode` runs later, on the writer thread, and returns its span so far.
+
+        `brief` is a span that stands for the request until then, should this process be killed: with it the intent
+        is durable at once, unless the slate is full or not there yet.
+        """
         mailbox = self._mailbox
         intent = Intent(request_id, mailbox.hurry)
         if not mailbox.is_open:
             self.start()
+        slate = self._board.slate
+        if slate is not None and brief:
+            intent.keep(slate, brief)
         if not mailbox.offer((BEGIN, request_id, encode, intent)):
             intent.resolve(is_durable=False)
         return intent

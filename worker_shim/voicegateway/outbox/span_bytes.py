@@ -32,6 +32,25 @@ def provider_and_model(body: bytes) -> tuple[str, str]:
     return found.get(attributes.PROVIDER, ""), found.get(attributes.REQUEST_MODEL, "")
 
 
+def request_id_and_start(body: bytes) -> tuple[str, int]:
+    """Return the request's id and its start in Unix nanoseconds.
+
+    Raises:
+        ValueError: the bytes are not a span, or it names no request.
+    """
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+    try:
+        span = Span.FromString(body)
+    except DecodeError as error:
+        raise ValueError("the intent is not an OTLP span") from error
+    for item in span.attributes:
+        if item.key == attributes.REQUEST_ID:
+            return item.value.string_value, span.start_time_unix_nano
+    raise ValueError("the intent names no request")
+
+
 def interrupt(body: bytes, *, error_type: str, seen_ns: int | None) -> bytes:
     """Return the span of an intent, ended: outcome interrupted, estimated, with the reason in `error.type`.
 

@@ -14,8 +14,9 @@ from voicegateway.outbox.complaint import Complaint
 from voicegateway.outbox.mailbox import LINGER_S, Mailbox
 from voicegateway.outbox.opening import is_corrupt, open_store, replace_corrupt
 from voicegateway.outbox.process_lock import ProcessLock
-from voicegateway.outbox.recovery import life_lock
+from voicegateway.outbox.recovery import life_lock, slate_path
 from voicegateway.outbox.schema import BUSY_TIMEOUT_MS
+from voicegateway.outbox.slate import Slate
 from voicegateway.outbox.span_bytes import PROCESS_DIED
 from voicegateway.outbox.stats import Loss
 from voicegateway.outbox.store import Store
@@ -131,7 +132,16 @@ class Writer:
             life = life_lock(self._directory, self._incarnation)
             life.acquire(timeout_s=LIFE_LOCK_S_MAX)
             self._life = life
+            self._board.slate = self._new_slate()
         return self._store
+
+    def _new_slate(self) -> Slate | None:
+        """Make the slate; without one, requests wait for their intent's commit instead."""
+        try:
+            return Slate(slate_path(self._directory, self._incarnation))
+        except OSError as error:
+            logger.warning("the outbox has no slate (%s): each request waits for a commit", error)
+            return None
 
     def _chores(self) -> None:
         """Between batches: note the losses, read the numbers."""
@@ -219,6 +229,9 @@ class Writer:
         self._stats_at = 0.0
         self._attempt(self._interrupt_own)
         self._attempt(self._chores)
+        slate, self._board.slate = self._board.slate, None
+        if slate is not None:
+            slate.remove()
         if self._life is not None:
             self._life.release(unlink=True)
         self._close_store()
