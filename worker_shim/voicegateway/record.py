@@ -167,7 +167,8 @@ class RequestRecord:
             return self.untold > 0 or (self.llm_usage is None and not self.is_free)
         if self.modality == "tts" and self._bills_tokens():
             return self.untold > 0 or (not any(self.tts_tokens) and not self.is_free)
-        is_upper_bound = self.seen_wire is None and not self.is_push_whole and not self.is_free
+        is_known = self.is_push_whole and not (self.modality == "stt" and self.untold)
+        is_upper_bound = self.seen_wire is None and not is_known and not self.is_free
         return self.outcome is None or is_upper_bound
 
     def usage(self) -> dict[str, int]:
@@ -216,8 +217,9 @@ class RequestRecord:
             counted["audio_sent_ms"] = wire.audio_sent_ms()
             counted["socket_open_ms"] = wire.socket_open_ms()
         elif not self.is_free:
-            # Without sight of the socket what was pushed is the upper bound of what was sent.
-            counted["audio_sent_ms"] = counted["audio_pushed_ms"]
+            # Without sight of the socket what was pushed is the upper bound of what was sent; a recording goes whole.
+            times = self.untold + (self.outcome != "error") if self.mode == "batch" else 1
+            counted["audio_sent_ms"] = times * counted["audio_pushed_ms"]
         return counted
 
     def _tts_usage(self) -> dict[str, int]:

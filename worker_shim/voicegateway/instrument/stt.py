@@ -14,7 +14,11 @@ def methods(cls: Any) -> dict[str, Any]:
     """The methods that a dynamic subclass of an `stt.STT` overrides."""
     from livekit.agents import stt
 
-    overridden: dict[str, Any] = {"emit": second_opinion.emit_of(cls), "recognize": _recognize_of(cls)}
+    overridden: dict[str, Any] = {
+        "emit": second_opinion.emit_of(cls),
+        "recognize": _recognize_of(cls),
+        "_recognize_impl": _recognize_attempt_of(cls),
+    }
 
     def stream(self: Any, *args: Any, **kwargs: Any) -> Any:
         if request.is_nested(self):
@@ -54,26 +58,46 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
         try:
             runtime = current_runtime()
             record = _batch_record(self, buffer, kwargs.get("language"))
+            scope = request.entered(record)
             await request.intent_durable(runtime.begin(record), runtime)
         except Exception as error:  # noqa: BLE001 - metering must not fail a call
             current_runtime().hook_failed("stt.recognize", error)
             return await cls.recognize(self, buffer, *args, **kwargs)
         outcome: Outcome = "cancelled"
         try:
-            with request.entered(record):
+            with scope:
                 result = await cls.recognize(self, buffer, *args, **kwargs)
-            outcome, record.chunks = "ok", 1
-            record.first_byte(record.started_ns)
+            outcome = "ok"
             return result
         except Exception as error:
             outcome = "error"
-            request.note_error(record, error)
+            record.end_failed_attempt()
+            if not record.error_type:
+                request.note_error(record, error)
             raise
         finally:
-            record.attempts += 1
             request.settle(record, runtime, outcome)
 
     return recognize
+
+
+def _recognize_attempt_of(cls: Any) -> Callable[..., Any]:
+    async def recognize_attempt(self: Any, *args: Any, **kwargs: Any) -> Any:
+        record = request.CURRENT.get()
+        if record is None or record.owner is not self or record.mode != "batch":
+            return await cls._recognize_impl(self, *args, **kwargs)
+        record.begin_attempt()
+        try:
+            event = await cls._recognize_impl(self, *args, **kwargs)
+        except Exception as error:
+            request.note_error(record, error)
+            raise
+        record.chunks = 1
+        record.first_byte(record.started_ns)
+        record.vendor_id(str(getattr(event, "request_id", "") or ""))
+        return event
+
+    return recognize_attempt
 
 
 def _batch_record(plugin: Any, buffer: Any, language: Any) -> RequestRecord:

@@ -102,14 +102,21 @@ def _metered_class(base: type) -> type:
             super().__init__(*args, **kwargs)
             self._voicegateway_opened_ns = time.monotonic_ns()
             record = CURRENT.get()
-            if record is not None and record.wire is not None and record.modality == "stt":
+            if record is None or record.wire is None or record.modality != "stt":
+                return
+            try:
                 record.wire.opened(self, self._voicegateway_opened_ns)
                 record.vendor_id(_request_id(self))
+            except Exception as error:  # noqa: BLE001 - metering must not fail a call
+                current_runtime().hook_failed("wire", error)
 
         async def send_bytes(self, data: Any, compress: int | None = None) -> None:
             record = CURRENT.get()
             if record is not None and record.wire is not None:
-                record.wire.audio(self, self._voicegateway_opened_ns, len(data))
+                try:
+                    record.wire.audio(self, self._voicegateway_opened_ns, len(data))
+                except Exception as error:  # noqa: BLE001 - metering must not fail a call
+                    current_runtime().hook_failed("wire", error)
             await super().send_bytes(data, compress)
 
         async def send_str(self, data: str, compress: int | None = None) -> None:
@@ -127,6 +134,9 @@ def _metered_class(base: type) -> type:
             finally:
                 record = CURRENT.get()
                 if record is not None and record.wire is not None:
-                    record.wire.closed(self)
+                    try:
+                        record.wire.closed(self)
+                    except Exception as error:  # noqa: BLE001 - metering must not fail a call
+                        current_runtime().hook_failed("wire", error)
 
     return MeteredWebSocket
