@@ -152,8 +152,10 @@ class Outbox:
         return self._pid != os.getpid()
 
     def _become_inert(self) -> None:
-        """Let go of the parent's threads and locks; its connections are in frames that no longer run."""
+        """Let go of the parent's threads, locks and slate; its connections were closed before the fork."""
         self._mailbox = Mailbox()
+        # The slate is memory shared with the parent: a slot that is free here may be taken there.
+        self._board = Board()
         self._start_lock = threading.Lock()
         self._threads = None
         self._is_closed = True

@@ -103,7 +103,8 @@ def connect(directory: Path, *, bytes_max: int) -> sqlite3.Connection:
     """
     path = directory / DATABASE_NAME
     _create_private(path)
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)
+    # Any thread: a thread that forks closes it, under the lock of its `Connection`.
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False)
     try:
         _prepare(connection, bytes_max=bytes_max)
     except BaseException:

@@ -1,18 +1,14 @@
 """Every query on the outbox file. One Store is one connection, used by the one thread that opened it."""
 
-import os
-import random
-import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from voicegateway.outbox.batch import Change
 from voicegateway.outbox.bounds import BYTES_MAX, DEAD_LETTERS_MAX
+from voicegateway.outbox.connection import Connection
 from voicegateway.outbox.envelope import Row
-from voicegateway.outbox.schema import BUSY_TIMEOUT_MS, DATABASE_NAME, ROW_OVERHEAD_BYTES, connect
+from voicegateway.outbox.schema import ROW_OVERHEAD_BYTES
 from voicegateway.outbox.span_bytes import ENCODE_FAILED, interrupt, is_estimated, provider_and_model
 from voicegateway.outbox.stats import Loss, OutboxStats
 
@@ -22,7 +18,6 @@ LOSSES_REPORTED_MAX: Final = 64
 INTENTS_RECOVERED_AT_ONCE: Final = 32
 DELETED_AT_ONCE_MAX: Final = 128
 """Transactions of 2 to 3 ms: the writers of the host wait for them, and requests for the writers."""
-LOOK_AGAIN_S: Final = (0.000_5, 0.002)
 
 _UPSERT_INTENT: Final = """
 INSERT INTO intent (request_id, incarnation, begun_ns, body) VALUES (?, ?, ?, ?)
@@ -68,11 +63,9 @@ _Intent = tuple[str, str, int | None, bytes]
 class Store:
     """An open outbox file. The thread that opened it uses it and closes it."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, *, bytes_max: int) -> None:
+    def __init__(self, connection: Connection, *, bytes_max: int) -> None:
         self._connection = connection
-        self._path = path
         self._bytes_max = bytes_max
-        self._identity = _identity_of(path)
 
     @classmethod
     def open(cls, directory: Path, *, bytes_max: int = BYTES_MAX) -> "Store":
@@ -82,19 +75,11 @@ class Store:
             sqlite3.Error: the file is corrupt, unreadable or from a newer version.
             OSError: the directory cannot be written.
         """
-        connection = connect(directory, bytes_max=bytes_max)
-        try:
-            return cls(connection, directory / DATABASE_NAME, bytes_max=bytes_max)
-        except OSError:
-            connection.close()
-            raise
+        return cls(Connection(directory, bytes_max=bytes_max), bytes_max=bytes_max)
 
     def is_current(self) -> bool:
         """Whether the file we have open is still the one at its path; false once it was moved or removed."""
-        try:
-            return _identity_of(self._path) == self._identity
-        except OSError:
-            return False
+        return self._connection.is_current()
 
     def close(self) -> None:
         """Close the connection; never raises on a broken file."""
@@ -109,7 +94,7 @@ class Store:
             sqlite3.Error: nothing was written.
         """
         refused: list[Change] = []
-        with self._transaction():
+        with self._connection.writing():
             room = self._room_for(changes)
             for change in changes:
                 size = ROW_OVERHEAD_BYTES + len(change.settled or change.intent or b"")
@@ -123,7 +108,7 @@ class Store:
 
     def note_losses(self, losses: Iterable[Loss]) -> None:
         """Add to the loss table what was lost elsewhere."""
-        with self._transaction():
+        with self._connection.writing():
             for loss in losses:
                 row = (loss.reason, loss.provider, loss.model, loss.rows, loss.bytes)
                 self._connection.execute(_ADD_LOSS, row)
@@ -132,23 +117,24 @@ class Store:
         """Return the oldest settled rows behind `after_seq`, at least one if there is any."""
         rows: list[Row] = []
         size = 0
-        for row in self._connection.execute(_READ_SETTLED, (after_seq, rows_max)):
-            size += len(row[3])
-            if rows and size > bytes_max:
-                break
-            rows.append(Row._make(row))
+        with self._connection.reading():
+            for row in self._connection.execute(_READ_SETTLED, (after_seq, rows_max)):
+                size += len(row[3])
+                if rows and size > bytes_max:
+                    break
+                rows.append(Row._make(row))
         return rows
 
     def delete_settled(self, first_seq: int, last_seq: int) -> None:
         """Forget rows that have arrived; numbers never come twice, so the range holds nothing newer."""
         for first in range(first_seq, last_seq + 1, DELETED_AT_ONCE_MAX):
-            with self._transaction():
+            with self._connection.writing():
                 last = min(last_seq, first + DELETED_AT_ONCE_MAX - 1)
                 self._connection.execute(_DELETE_SETTLED, (first, last))
 
     def bury(self, row: Row, *, reason: str, now_ns: int) -> None:
         """Move a row that the controller cannot read to the dead letters; the oldest of too many are lost."""
-        with self._transaction():
+        with self._connection.writing():
             dead = (row.seq, row.request_id, row.incarnation, now_ns, reason, row.body)
             self._connection.execute(_INSERT_DEAD, dead)
             self._connection.execute(_DELETE_SETTLED, (row.seq, row.seq))
@@ -158,24 +144,28 @@ class Store:
 
     def save(self, rows: Iterable[tuple[str, tuple[object, ...]]]) -> int:
         """Take over (table, row) pairs of another outbox file whose requests are not here; return how many came."""
-        with self._transaction():
+        with self._connection.writing():
             return sum(self._connection.execute(_SAVE[table], row).rowcount for table, row in rows)
 
     def newest_seq(self) -> int:
         """Return the number of the newest settled row, 0 when none waits."""
-        return int(self._connection.execute("SELECT ifnull(max(seq), 0) FROM settled").fetchone()[0])
+        with self._connection.reading():
+            return int(self._connection.execute("SELECT ifnull(max(seq), 0) FROM settled").fetchone()[0])
 
     def has_settled_through(self, seq: int) -> bool:
         """Whether a settled row numbered `seq` or lower still waits."""
-        return self._connection.execute("SELECT 1 FROM settled WHERE seq <= ? LIMIT 1", (seq,)).fetchone() is not None
+        with self._connection.reading():
+            found = self._connection.execute("SELECT 1 FROM settled WHERE seq <= ? LIMIT 1", (seq,)).fetchone()
+        return found is not None
 
     def incarnations_with_intents(self) -> list[str]:
         """Return the process lives that have begun something and not settled it."""
-        return [row[0] for row in self._connection.execute(_INCARNATIONS)]
+        with self._connection.reading():
+            return [row[0] for row in self._connection.execute(_INCARNATIONS)]
 
     def interrupt_intents_of(self, incarnation: str, *, error_type: str, now_ns: int) -> int:
         """Settle, as interrupted and estimated, some intents of a process that will not; return how many."""
-        with self._transaction():
+        with self._connection.writing():
             intents = self._connection.execute(_READ_INTENTS_OF, (incarnation, INTENTS_RECOVERED_AT_ONCE))
             found: list[_Intent] = intents.fetchall()
             for intent in found:
@@ -184,28 +174,33 @@ class Store:
 
     def copy_log(self) -> None:
         """Copy the log into the file as far as nobody is in the way; writers go on meanwhile."""
-        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        with self._connection.reading():
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def make_log_reusable(self) -> None:
         """Copy the log into the file so that it restarts: on a full disk the only place left to write."""
-        self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        with self._connection.reading():
+            self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
 
     def give_back_pages(self, pages_max: int) -> None:
         """Return up to `pages_max` free pages to the file system."""
         # Not execute(): it stops after the first step of a statement without columns, which is the first page.
-        self._connection.executescript(f"PRAGMA incremental_vacuum({int(pages_max)})")
+        with self._connection.reading():
+            self._connection.run_script(f"PRAGMA incremental_vacuum({int(pages_max)})")
 
     def free_pages(self) -> int:
         """Return how many pages of the file hold nothing."""
-        return int(self._connection.execute("PRAGMA freelist_count").fetchone()[0])
+        with self._connection.reading():
+            return int(self._connection.execute("PRAGMA freelist_count").fetchone()[0])
 
     def stats(self) -> OutboxStats:
         """Return what the file holds and has lost."""
-        tally = {name: (rows, size) for name, rows, size in self._connection.execute(_READ_TALLY)}
-        losses = [
-            Loss(reason=reason, provider=provider, model=model, rows=rows, bytes=size)
-            for reason, provider, model, rows, size in self._connection.execute(_READ_LOSSES)
-        ]
+        with self._connection.reading():
+            tally = {name: (rows, size) for name, rows, size in self._connection.execute(_READ_TALLY)}
+            losses = [
+                Loss(reason=reason, provider=provider, model=model, rows=rows, bytes=size)
+                for reason, provider, model, rows, size in self._connection.execute(_READ_LOSSES)
+            ]
         return OutboxStats(
             rows=tally["settled"][0],
             intents=tally["intent"][0],
@@ -214,38 +209,6 @@ class Store:
             dropped=sum(loss.rows for loss in losses),
             losses=tuple(losses[:LOSSES_REPORTED_MAX]),
         )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._begin()
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
-
-    def _begin(self) -> None:
-        """Wait for our turn to write, looking every millisecond or two.
-
-        SQLite's own waiting sleeps up to 100 ms between looks while the others hold the lock for one: with twelve
-        busy processes the slowest hundredth of intents took 35 ms that way.
-        """
-        deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-        self._connection.execute("PRAGMA busy_timeout = 0")
-        try:
-            while True:
-                try:
-                    # IMMEDIATE: a transaction that reads first and writes later could fail in its middle.
-                    self._connection.execute("BEGIN IMMEDIATE")
-                    return
-                except sqlite3.OperationalError as error:
-                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                        raise
-                time.sleep(random.uniform(*LOOK_AGAIN_S))
-        finally:
-            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
     def _room_for(self, changes: Sequence[Change]) -> int:
         """Return the bytes left below the bound, after dropping estimated rows if the changes need it."""
@@ -293,8 +256,3 @@ class Store:
     def _note_loss(self, reason: str, body: bytes) -> None:
         provider, model = provider_and_model(body)
         self._connection.execute(_ADD_LOSS, (reason, provider, model, 1, len(body)))
-
-
-def _identity_of(path: Path) -> tuple[int, int]:
-    status = os.stat(path)
-    return status.st_dev, status.st_ino

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from voicegateway.outbox.board import Board
+from voicegateway.outbox.fork_gate import gate
 from voicegateway.outbox.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -95,7 +96,9 @@ class Threads:
 
     def _write(self) -> None:
         # Imported here: sqlite3 and its kin take some milliseconds, which the caller's loop need not spend.
-        from voicegateway.outbox.writer import Writer
+        # Within the gate: a child forked in the middle of an import could never finish it.
+        with gate.mutex:
+            from voicegateway.outbox.writer import Writer
 
         self._writer = Writer(
             self._directory,
@@ -109,8 +112,11 @@ class Threads:
         self._writer.run()
 
     def _drain(self) -> None:
-        from voicegateway.outbox.courier import Courier
-        from voicegateway.outbox.drainer import Drainer
+        with gate.mutex:
+            # What a delivery needs as well: nothing may be left to import while this process has the turn.
+
+            from voicegateway.outbox.courier import Courier
+            from voicegateway.outbox.drainer import Drainer
 
         courier = None if self._url is None else Courier(self._url, self._token, board=self._board)
         self._drainer = Drainer(self._directory, courier=courier, board=self._board, bytes_max=self._bytes_max)
