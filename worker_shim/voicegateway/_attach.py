@@ -1,5 +1,6 @@
 """Attach: meter the plugins of an agent session that were built without the gateway."""
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -17,6 +18,11 @@ _WRAPPED: Final = ("_stt", "_wrapped_tts", "_tts")
 """Where LiveKit's StreamAdapters keep theirs."""
 
 
+_ATTACHED: Final = "_voicegateway_attached"
+"""Mark on a session or an agent whose plugins are metered as they come."""
+_MODALITIES: Final[tuple[Modality, ...]] = ("stt", "llm", "tts")
+
+
 def attach(session: Any, *, project: str | None = None) -> Any:
     """Meter every STT, LLM and TTS of an `AgentSession`, and of each agent it runs, from now on.
 
@@ -26,36 +32,64 @@ def attach(session: Any, *, project: str | None = None) -> Any:
     try:
         tracing.configure_from_environment()
         current_runtime()
-        _meter(session, project)
-        session.start = _metering_agent(session.start, project)
-        session.update_agent = _metering_agent(session.update_agent, project)
+        _meter_session(session, project)
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
         current_runtime().hook_failed("attach", error)
     return session
 
 
-def _metering_agent(method: Callable[..., Any], project: str | None) -> Callable[..., Any]:
-    def metering_agent(*args: Any, **kwargs: Any) -> Any:
+def _meter_session(session: Any, project: str | None) -> None:
+    if hasattr(session, _ATTACHED):
+        return
+    setattr(session, _ATTACHED, True)
+    _meter_plugins(session, project)
+
+    def meter_agent(*args: Any, **kwargs: Any) -> None:
         agent = args[0] if args else kwargs.get("agent")
-        if agent is not None:
-            try:
-                _meter(agent, project)
-            except Exception as error:  # noqa: BLE001 - metering must not fail a call
-                current_runtime().hook_failed("attach", error)
+        if agent is not None and not hasattr(agent, _ATTACHED):
+            setattr(agent, _ATTACHED, True)
+            _meter_plugins(agent, project)
+            _precede(agent, "update_options", meter_options)
+
+    def meter_options(**options: Any) -> None:
+        for name in _MODALITIES:
+            _meter_plugin(options.get(name), project)
+
+    # Tasks that take over a call for a while come through the last one only.
+    for name in ("start", "update_agent", "_update_activity"):
+        _precede(session, name, meter_agent)
+
+
+def _precede(owner: Any, name: str, look: Callable[..., None]) -> None:
+    """Look at what a method is given before each call of it."""
+    method = getattr(owner, name, None)
+    if method is None:
+        return
+
+    @functools.wraps(method)
+    def preceded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            look(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - metering must not fail a call
+            current_runtime().hook_failed("attach", error)
         return method(*args, **kwargs)
 
-    return metering_agent
+    setattr(owner, name, preceded)
 
 
-def _meter(owner: Any, project: str | None) -> None:
-    for name in ("stt", "llm", "tts"):
-        for plugin in _instances(getattr(owner, f"_{name}", None)):
-            modality = _modality(plugin)
-            if modality is None:
-                continue
-            provider = provider_of(plugin)
-            facts = PluginFacts(provider=provider, modality=modality, project=project, key_id=_key_id(plugin, provider))
-            instrument(plugin, facts)
+def _meter_plugins(owner: Any, project: str | None) -> None:
+    for name in _MODALITIES:
+        _meter_plugin(getattr(owner, f"_{name}", None), project)
+
+
+def _meter_plugin(plugin: Any, project: str | None) -> None:
+    for inner in _instances(plugin):
+        modality = _modality(inner)
+        if modality is None:
+            continue
+        provider = provider_of(inner)
+        facts = PluginFacts(provider=provider, modality=modality, project=project, key_id=_key_id(inner, provider))
+        instrument(inner, facts)
 
 
 def _instances(plugin: Any) -> Iterator[Any]:
