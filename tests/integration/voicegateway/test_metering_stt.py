@@ -21,6 +21,7 @@ from voicegateway.instrument import instrument, request, second_opinion, wire
 from voicegateway.instrument import stt as stt_hooks
 from voicegateway.record import PluginFacts
 from voicegateway.testing.vendors import FaultKind, FaultRule, TruthRecord, read_truth
+from voicegateway.wire_count import WireCount
 from voicegateway_shared.telemetry import attributes as names
 
 SAID = "Hi, I'd like to know when my order will arrive."
@@ -343,9 +344,9 @@ BROKEN_HOOKS = [
     (stt_hooks, "_counted_events"),
     (stt_hooks, "_transcript_lag_ns"),
     (wire, "_request_id"),
-    (wire.WireCount, "audio"),
-    (wire.WireCount, "opened"),
-    (wire.WireCount, "closed"),
+    (WireCount, "audio"),
+    (WireCount, "opened"),
+    (WireCount, "closed"),
     (runtime.Runtime, "begin"),
     (runtime.Runtime, "settle"),
 ]
