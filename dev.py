@@ -28,7 +28,7 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 
-class Refused(Exception):  # noqa: N818 - it says what happened, and is only ever shown.
+class Refused(Exception):
     """Something about this machine stands in the way; the sentence says what to do."""
 
 

@@ -40,7 +40,7 @@ CHUNK = llm.ChatChunk(id="1", delta=llm.ChoiceDelta(role="assistant", content="w
 USAGE = llm.CompletionUsage(completion_tokens=3, prompt_tokens=5, total_tokens=8)
 
 
-class EchoLLM(llm.LLM):
+class EchoLLM(llm.LLM[Any]):
     """Answers with a given number of one-token chunks."""
 
     def __init__(self, chunks: int) -> None:
@@ -64,7 +64,7 @@ class EchoLLMStream(llm.LLMStream):
         self._event_ch.send_nowait(llm.ChatChunk(id="1", usage=USAGE))
 
 
-class DeafSTT(stt.STT):
+class DeafSTT(stt.STT[Any]):
     """Takes audio and says nothing."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class DeafStream(stt.RecognizeStream):
             continue
 
 
-class ToneTTS(tts.TTS):
+class ToneTTS(tts.TTS[Any]):
     """Answers any text with one frame of 20 ms."""
 
     def __init__(self) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.fixtures import network
 from tests.fixtures.environment import move_home, scrub
 

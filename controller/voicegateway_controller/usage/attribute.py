@@ -122,7 +122,7 @@ def parse(raw: bytes) -> Parsed:
 
 def _number(varint: bytes, limit: int) -> str:
     """Return the number as decimal text, or nothing when it is negative, too large, or not one varint."""
-    number = shift = 0
+    number = shift = byte = 0
     for byte in varint:
         number |= (byte & 0x7F) << shift
         shift += 7

@@ -52,17 +52,17 @@ class entered:  # noqa: N801 - reads as a word in a with statement
     """Context in which a plugin makes its stream: its tasks inherit our span and the current record."""
 
     __slots__ = ("_record", "_scope", "_token")
-    _scope: Token[Context] | None
 
     def __init__(self, record: RequestRecord) -> None:
         self._record = record
+        self._scope: Token[Context] | None = None
 
     def __enter__(self) -> None:
         self._token: Token[RequestRecord | None] = CURRENT.set(self._record)
         span = self._record.span
         # Without tracing there is nothing to nest under, and a context less for every task of the stream.
-        is_nesting = span is not None and span.get_span_context().is_valid
-        self._scope = context.attach(trace.set_span_in_context(span)) if is_nesting else None
+        if span is not None and span.get_span_context().is_valid:
+            self._scope = context.attach(trace.set_span_in_context(span))
 
     def __exit__(self, *exc: Any) -> None:
         if self._scope is not None:
