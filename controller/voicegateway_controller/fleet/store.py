@@ -39,7 +39,7 @@ class PresenceStore:
     async def messages(self) -> list[bytes]:
         """Return the last message of every holder that is present. Raises RedisUnavailable."""
         try:
-            present: list[bytes] = await self._present(keys=[INDEX_KEY], args=[HOLDERS_MAX])
+            present: Any = await self._present(keys=[INDEX_KEY], args=[HOLDERS_MAX])
             incarnations = [each.decode() for each in present]
             found: list[bytes | None] = []
             for start in range(0, len(incarnations), CHUNK):
