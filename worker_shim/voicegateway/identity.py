@@ -79,7 +79,7 @@ def _from_json(text: str) -> str | None:
         return None
     try:
         value = json.loads(text).get(PROJECT_KEY)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, str) else None
 

@@ -2,10 +2,12 @@
 
 import logging
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from voicegateway_shared.errors import ConfigurationError
 
@@ -13,6 +15,7 @@ logger = logging.getLogger("voicegateway")
 
 OUTBOX_BYTES_MAX_DEFAULT: Final = 512 * 1024 * 1024
 """Half a gigabyte holds about a million requests: days of detached work on a busy host."""
+CONFIG_VARIABLE: Final = "VOICEGATEWAY_CONFIG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,10 @@ class Options:
     """Shared by every worker process of a host; must be on a local disk."""
     outbox_bytes_max: int = OUTBOX_BYTES_MAX_DEFAULT
 
+    def __post_init__(self) -> None:
+        """Take `~` for the home directory, whoever wrote it."""
+        object.__setattr__(self, "outbox_dir", _expanded(self.outbox_dir))
+
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> "Options":
         """Read the environment and the file it names.
@@ -36,59 +43,120 @@ class Options:
         Raises:
             ConfigurationError: the file or a value is wrong; the message names file, key and mend.
         """
-        env = os.environ if environ is None else environ
-        values: dict[str, Any] = _read_file(env.get("VOICEGATEWAY_CONFIG"))
-        for field in fields(cls):
-            value = env.get(f"VOICEGATEWAY_{field.name.upper()}")
-            if value:
-                values[field.name] = value
-        return cls._checked(values)
+        options, problems = cls._read(os.environ if environ is None else environ)
+        if problems:
+            raise problems[0]
+        return options
 
     @classmethod
     def load_or_default(cls) -> "Options":
         """Like `load`, but a wrong file or value is logged and left out: a call is worth more than a setting."""
-        try:
-            return cls.load()
-        except ConfigurationError as error:
-            logger.error("voicegateway: %s; running with defaults, detached", error)
-            return cls._checked({})
+        options, problems = cls._read(os.environ)
+        for problem in problems:
+            logger.error("voicegateway: %s; left out for now", problem)
+        return options
 
     @classmethod
-    def _checked(cls, values: dict[str, Any]) -> "Options":
-        url = values.get("url")
-        if url is not None and not str(url).startswith(("http://", "https://")):
-            raise ConfigurationError(f"VOICEGATEWAY_URL: {url!r} is no http(s) URL; give the controller's address")
-        try:
-            bytes_max = int(values.get("outbox_bytes_max", OUTBOX_BYTES_MAX_DEFAULT))
-        except ValueError as error:
-            raise ConfigurationError("VOICEGATEWAY_OUTBOX_BYTES_MAX: give a whole number of bytes") from error
-        return cls(
-            url=str(url).rstrip("/") if url else None,
-            token=values.get("token"),
-            project=str(values.get("project", "default")),
-            outbox_dir=Path(values.get("outbox_dir", "~/.voicegateway/outbox")).expanduser(),
-            outbox_bytes_max=bytes_max,
-        )
+    def _read(cls, environ: Mapping[str, str]) -> tuple["Options", list[ConfigurationError]]:
+        given, problems = _gather(environ)
+        checked: dict[str, Any] = {}
+        for name, (where, value) in given.items():
+            try:
+                checked[name] = _CHECKS[name](where, value)
+            except ConfigurationError as problem:
+                problems.append(problem)
+        return cls(**checked), problems
 
 
-def _read_file(path: str | None) -> dict[str, Any]:
-    if not path:
-        return {}
+def _gather(environ: Mapping[str, str]) -> tuple[dict[str, tuple[str, object]], list[ConfigurationError]]:
+    """Return each option that is given, with the place that gives it, and what is wrong with the file."""
+    given: dict[str, tuple[str, object]] = {}
+    problems: list[ConfigurationError] = []
+    known = [field.name for field in fields(Options)]
+    path = environ.get(CONFIG_VARIABLE)
+    try:
+        section = _read_file(path) if path else {}
+    except ConfigurationError as problem:
+        section, problems = {}, [problem]
+    for name, value in section.items():
+        if name not in known:
+            problems.append(
+                ConfigurationError(f"{path}: unknown key worker.{name}; known keys are {', '.join(sorted(known))}")
+            )
+        elif value is not None:
+            given[name] = (f"{path}: worker.{name}", value)
+    for name in known:
+        variable = f"VOICEGATEWAY_{name.upper()}"
+        if environ.get(variable):
+            given[name] = (variable, environ[variable])
+    return given, problems
+
+
+def _read_file(path: str) -> dict[Any, Any]:
     import yaml
 
     try:
-        document = yaml.safe_load(Path(path).read_text())
+        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigurationError(f"VOICEGATEWAY_CONFIG: cannot read {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{CONFIG_VARIABLE}: cannot read {path}: {error.strerror}; name a file") from error
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise ConfigurationError(f"{path}{where}: no valid YAML; mend the file") from error
-    section = (document or {}).get("worker", {}) if isinstance(document or {}, dict) else None
+    section = document.get("worker") if isinstance(document, dict) else document
+    if section is None:
+        return {}
     if not isinstance(section, dict):
         raise ConfigurationError(f"{path}: `worker:` must be a mapping of option names to values")
-    known = {field.name for field in fields(Options)}
-    unknown = sorted(set(section) - known)
-    if unknown:
-        raise ConfigurationError(f"{path}: unknown key worker.{unknown[0]}; known keys are {', '.join(sorted(known))}")
-    return dict(section)
+    return section
+
+
+def _url(where: str, value: object) -> str:
+    text = _text(where, value).rstrip("/")
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ConfigurationError(f"{where}: {text!r} is no http(s) URL; give the controller's address")
+    return text
+
+
+def _text(where: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{where}: {value!r} is no text; put it in quotes")
+    return value
+
+
+def _directory(where: str, value: object) -> Path:
+    return Path(_text(where, value))
+
+
+def _bytes(where: str, value: object) -> int:
+    try:
+        count = int(value) if isinstance(value, int | str) else 0
+    except ValueError:
+        count = 0
+    if count <= 0:
+        raise ConfigurationError(f"{where}: {value!r} is no size; give a whole number of bytes, at least 1")
+    return count
+
+
+_CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
+    "url": _url,
+    "token": _text,
+    "project": _text,
+    "outbox_dir": _directory,
+    "outbox_bytes_max": _bytes,
+}
+
+
+def _expanded(directory: Path) -> Path:
+    try:
+        return directory.expanduser()
+    except RuntimeError:
+        # A container's user may have no home; losing usage would be worse than a directory that is cleared at times.
+        instead = Path(tempfile.gettempdir()) / "voicegateway-outbox"
+        logger.warning("voicegateway: this user has no home directory; the outbox is in %s", instead)
+        return instead

@@ -27,6 +27,8 @@ logger = logging.getLogger("voicegateway")
 
 TIMEOUT_S: Final = 2.0
 """A controller slower than this is as good as gone for presence; the outbox keeps the money."""
+FAILURES_BEFORE_WORDS: Final = 2
+"""One lost message is no news: the next one comes two seconds later."""
 LINGER_S: Final = 10.0
 """A call without an open request is still live this long: between turns only the STT stream may be open."""
 
@@ -40,7 +42,8 @@ class Presence:
         self._seq = 0
         self._recent: dict[str, tuple[Identity, str, float]] = {}
         self._http: requests.Session | None = None
-        self._is_complaining = True
+        self._failures = 0
+        self._is_said = False
 
     def note(self, record: RequestRecord) -> None:
         """Remember that a call was active just now."""
@@ -70,28 +73,39 @@ class Presence:
         self._seq += 1
         if self._http is None:
             self._http = requests.Session()
-            self._http.headers["Authorization"] = f"Bearer {self._options.token or ''}"
+            # As a header, requests would replace it by what ~/.netrc says about the host.
+            self._http.auth = self._authorize
             self._http.headers["Content-Type"] = "application/json"
         try:
             response = self._http.post(
                 f"{self._options.url}/v1/sync",
                 data=msgspec.json.encode(self._message(stats, hook_errors, is_leaving=is_leaving)),
                 timeout=TIMEOUT_S,
+                allow_redirects=False,
             )
-            self._report(None if response.ok else f"HTTP {response.status_code}")
+            problem = "" if response.ok else f"HTTP {response.status_code}"
         except requests.RequestException as error:
-            self._report(type(error).__name__)
+            problem = type(error).__name__
+        self._report(problem, is_said_by_outbox=bool(stats.error))
 
-    def _report(self, problem: str | None) -> None:
-        """Say once that the controller is away, and once that it is back."""
-        if problem and self._is_complaining:
+    def _authorize(self, request: "requests.PreparedRequest") -> "requests.PreparedRequest":
+        if self._options.token:
+            request.headers["Authorization"] = f"Bearer {self._options.token}"
+        return request
+
+    def _report(self, problem: str, *, is_said_by_outbox: bool) -> None:
+        """Say once that the controller does not answer, unless the outbox does, and once that it does again."""
+        self._failures = self._failures + 1 if problem else 0
+        if self._failures >= FAILURES_BEFORE_WORDS and not self._is_said and not is_said_by_outbox:
+            self._is_said = True
             logger.warning(
-                "voicegateway: controller %s does not answer /v1/sync (%s); calls go on, usage waits in %s",
+                "voicegateway: controller %s does not answer /v1/sync (%s); calls go on, and are not shown as live",
                 self._options.url,
                 problem,
-                self._options.outbox_dir,
             )
-        self._is_complaining = problem is None
+        elif not problem and self._is_said:
+            self._is_said = False
+            logger.warning("voicegateway: controller %s answers /v1/sync again", self._options.url)
 
     def _message(self, stats: "OutboxStats", hook_errors: int, *, is_leaving: bool) -> SyncRequest:
         return SyncRequest(

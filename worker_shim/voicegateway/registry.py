@@ -103,7 +103,7 @@ def _provider(model_id: ModelId, modality: Modality) -> Provider:
     if provider is None:
         raise UnknownModel(f"{model_id}: unknown provider {model_id.provider!r}; known are {known}")
     if modality not in provider.modalities:
-        raise UnknownModel(f"{model_id}: {provider.name} has no {modality}; it does {provider.modalities}")
+        raise UnknownModel(f"{model_id}: {provider.name} has no {modality}; it does {', '.join(provider.modalities)}")
     return provider
 
 
@@ -115,6 +115,11 @@ def _plugin_class(provider: Provider, modality: Modality) -> type:
             raise
         raise MissingPackage(
             f"{provider.name}: its LiveKit plugin is not installed; pip install 'voicegateway[{provider.name}]'"
+        ) from error
+    except RuntimeError as error:
+        # Plugins register themselves when they are imported, which LiveKit allows on the main thread only.
+        raise ConfigurationError(
+            f"{provider.name}: {error}; write `import {provider.module}` at the top of the agent's module"
         ) from error
     cls = getattr(module, CLASS_NAMES[modality])
     if not isinstance(cls, type):

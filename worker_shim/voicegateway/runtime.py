@@ -85,7 +85,10 @@ class Runtime:
 
     def _tick_forever(self) -> None:
         while True:
-            self._tick()
+            try:
+                self._tick()
+            except Exception as error:  # noqa: BLE001 - the outermost net: checkpoints must go on
+                self.hook_failed("tick", error)
             if self._stop.wait(TICK_S):
                 return
 

@@ -24,6 +24,9 @@ def subscribe(plugin: Any, facts: PluginFacts) -> None:
 
 
 def _record_event(plugin: Any, facts: PluginFacts, metrics: Any) -> None:
+    if facts.modality == "stt" and not metrics.audio_duration:
+        # How long connecting took, told as an event of its own.
+        return
     runtime = current_runtime()
     record = request.open_record(plugin, facts)
     duration_ns = round(getattr(metrics, "duration", 0.0) * NS_PER_S)
@@ -33,7 +36,7 @@ def _record_event(plugin: Any, facts: PluginFacts, metrics: Any) -> None:
     first = getattr(metrics, "ttft", getattr(metrics, "ttfb", -1.0))
     record.ttfb_ns = round(first * NS_PER_S) if first >= 0 else -1
     record.response_id = metrics.request_id
-    if facts.modality == "llm":
+    if facts.modality == "llm" and metrics.prompt_tokens:
         record.llm_usage = SimpleNamespace(
             prompt_tokens=metrics.prompt_tokens,
             completion_tokens=metrics.completion_tokens,
@@ -44,7 +47,7 @@ def _record_event(plugin: Any, facts: PluginFacts, metrics: Any) -> None:
     elif facts.modality == "tts":
         record.pushed = metrics.characters_count
         record.tts_tokens = (metrics.input_tokens, metrics.output_tokens)
-    else:
+    elif facts.modality == "stt":
         record.pushed, record.pushed_rate = round(metrics.audio_duration * 1000), 1000
     tracing.start_span(record)
     runtime.begin(record)

@@ -112,8 +112,9 @@ def _batch_record(plugin: Any, buffer: Any, language: Any) -> RequestRecord:
 def _record(plugin: Any, *, mode: Literal["streaming", "batch"], language: Any) -> RequestRecord:
     facts: PluginFacts = plugin._voicegateway_facts
     options = getattr(plugin, "_opts", None)
-    language = language if isinstance(language, str) else getattr(options, "language", None)
-    record = request.open_record(plugin, facts, mode=mode, language=str(language or facts.variant or ""))
+    if not isinstance(language, str):
+        language = getattr(options, "language", None) or getattr(plugin, "_language", None) or facts.variant
+    record = request.open_record(plugin, facts, mode=mode, language=str(language or ""))
     tracing.start_span(record)
     return record
 

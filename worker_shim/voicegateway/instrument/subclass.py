@@ -12,6 +12,7 @@ logger = logging.getLogger("voicegateway")
 FACTS = "_voicegateway_facts"
 
 _classes: dict[type, type] = {}
+_said: set[str] = set()
 _METHODS = {"llm": llm.methods, "stt": stt.methods, "tts": tts.methods}
 
 
@@ -32,17 +33,25 @@ def instrument(plugin: Any, facts: PluginFacts) -> Any:
         setattr(plugin, FACTS, facts)
         missing = surface.missing(facts.modality)
         if missing:
-            logger.warning(
-                "voicegateway: livekit-agents has no %s; metering %s by events only",
-                ", ".join(missing),
-                type(plugin).__name__,
-            )
+            _say_once(facts.modality, missing)
             events.subscribe(plugin, facts)
             return plugin
         plugin.__class__ = _subclass(type(plugin), facts.modality)
     except Exception as error:  # noqa: BLE001 - whatever a foreign class refuses, the call must go on
         current_runtime().hook_failed(f"instrument({type(plugin).__name__})", error)
     return plugin
+
+
+def _say_once(modality: str, missing: tuple[str, ...]) -> None:
+    if modality in _said:
+        return
+    _said.add(modality)
+    logger.warning(
+        "voicegateway: livekit-agents has no %s: %s is metered by events only, and requests that end early are not "
+        "seen; use livekit-agents 1.8",
+        ", ".join(missing),
+        modality,
+    )
 
 
 def _subclass(cls: type, modality: str) -> type:
