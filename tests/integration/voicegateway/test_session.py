@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from livekit import rtc
-from livekit.agents import Agent, AgentSession, JobContext, telemetry
-from livekit.agents.testing import fake_job_context
+from livekit.agents import Agent, AgentSession, telemetry
 from livekit.plugins import cartesia, deepgram, openai
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.fixtures.job import job
 from tests.fixtures.waiting import eventually
 from tests.integration.voicegateway.metering import Meter, Record, metering
 
@@ -39,16 +37,6 @@ def spans() -> Iterator[InMemorySpanExporter]:
     yield exporter
     telemetry.tracer.set_provider(before)
     provider.shutdown()
-
-
-@contextmanager
-def job(number: int, *, attributes: dict[str, str] | None = None, metadata: str = "") -> Iterator[JobContext]:
-    """Pretend to be in a job process."""
-    with fake_job_context(room=rtc.Room(), job_id=f"AJ_{number}", job_metadata=metadata) as context:
-        context.job.room.name = f"room-{number}"
-        context.job.agent_name = "front-desk"
-        context.job.attributes.update(attributes or {})
-        yield context
 
 
 def session_of(stt: Any, llm: Any, tts: Any) -> AgentSession[Any]:
@@ -119,7 +107,7 @@ async def test_call_with_an_interruption_is_metered_to_the_unit_and_traced(
     tmp_path: Path, spans: InMemorySpanExporter
 ) -> None:
     async with metering(tmp_path, openai=REPLY, cartesia=UNHURRIED, project="fallback") as meter:
-        with job(7, attributes={names.PROJECT: "acme"}):
+        with job("AJ_7", attributes={names.PROJECT: "acme"}):
             plugins = meter.stt("deepgram/nova-3:en-US"), meter.llm(), meter.tts()
             await hold(session_of(*plugins), turns=2, is_interrupting=True)
         await close(*plugins)
@@ -137,7 +125,7 @@ async def test_call_with_an_interruption_is_metered_to_the_unit_and_traced(
             "AJ_7",
             "front-desk",
         ]
-        assert record[names.ROOM_NAME] == "room-7"
+        assert record[names.ROOM_NAME] == "room-1"
         assert (names.SPEECH_ID in record.facts) == (record[names.MODALITY] != "stt")
 
     ours = {span.context.span_id: span for span in finished if span.context and span.name.startswith("voicegateway.")}
@@ -162,7 +150,7 @@ async def test_call_with_an_interruption_is_metered_to_the_unit_and_traced(
 
 async def test_attached_session_is_metered_like_one_of_the_gateway(tmp_path: Path) -> None:
     async with metering(tmp_path, openai=REPLY) as meter:
-        with job(8, metadata=json.dumps({names.PROJECT: "globex"})):
+        with job("AJ_8", metadata=json.dumps({names.PROJECT: "globex"})):
             plugins = bare_plugins(meter)
             session = session_of(*plugins)
             assert attach(attach(session)) is session
@@ -183,7 +171,7 @@ async def test_attached_session_is_metered_like_one_of_the_gateway(tmp_path: Pat
 
 async def test_agent_with_plugins_of_its_own_is_metered_too(tmp_path: Path) -> None:
     async with metering(tmp_path, openai=REPLY) as meter:
-        with job(9):
+        with job():
             stt, llm, tts = bare_plugins(meter)
             session = attach(session_of(None, None, None), project="initech")
             await session.start(Agent(instructions="Be brief.", llm=llm), record=False)
@@ -219,7 +207,7 @@ async def test_project_is_that_of_the_nearest_who_names_one(
     tmp_path: Path, attributes: dict[str, str], metadata: str, project: str
 ) -> None:
     async with metering(tmp_path, openai=REPLY, project="from-options") as meter:
-        with job(1, attributes=attributes, metadata=metadata):
+        with job(attributes=attributes, metadata=metadata):
             llm = meter.llm()
             session = session_of(None, llm, None)
             await session.start(Agent(instructions="Be brief."), record=False)
@@ -233,7 +221,7 @@ async def test_project_is_that_of_the_nearest_who_names_one(
 
 async def test_project_of_the_call_to_the_gateway_wins(tmp_path: Path) -> None:
     async with metering(tmp_path, openai=REPLY) as meter:
-        with job(1, attributes={names.PROJECT: "from-attributes"}):
+        with job(attributes={names.PROJECT: "from-attributes"}):
             llm = meter.gateway.llm("openai/gpt-4.1-mini", project="given", **meter.sims.openai.plugin_kwargs())
             session = session_of(None, llm, None)
             await session.start(Agent(instructions="Be brief."), record=False)
