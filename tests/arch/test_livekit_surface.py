@@ -1,0 +1,170 @@
+"""Contract with livekit-agents: the names inside it that full metering leans on, for the version installed."""
+
+import asyncio
+import inspect
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+import aiohttp
+import pytest
+from livekit.agents import llm, stt, tts, utils
+from livekit.agents.voice import agent_activity, agent_session
+from livekit.plugins import cartesia, deepgram, openai
+
+from voicegateway import _attach
+from voicegateway.instrument import instrument, is_instrumented, surface
+from voicegateway.record import PluginFacts
+from voicegateway.runtime import reset_runtime
+from voicegateway_shared.usage import Modality
+
+KEY = "a-key"
+PLUGINS: list[tuple[Modality, type[Any], dict[str, Any]]] = [
+    ("stt", deepgram.STT, {"api_key": KEY}),
+    ("stt", deepgram.STTv2, {"api_key": KEY}),
+    ("stt", openai.STT, {"api_key": KEY}),
+    ("stt", cartesia.STT, {"api_key": KEY}),
+    ("llm", openai.LLM, {"api_key": KEY}),
+    ("llm", openai.responses.LLM, {"api_key": KEY}),
+    ("tts", deepgram.TTS, {"api_key": KEY}),
+    ("tts", openai.TTS, {"api_key": KEY}),
+    ("tts", cartesia.TTS, {"api_key": KEY}),
+]
+SURFACE: dict[str, Mapping[str, tuple[str, ...]]] = {**surface.STREAM_ATTRIBUTES}
+HOOKS = {
+    "stt": ("emit", "recognize", "_recognize_impl"),
+    "llm": ("emit", "chat"),
+    "tts": ("emit", "synthesize", "prewarm"),
+}
+
+
+def test_the_version_is_the_one_this_was_read_against() -> None:
+    assert metadata.version("livekit-agents").startswith("1.8.")
+
+
+@pytest.mark.parametrize("modality", ["stt", "llm", "tts"])
+def test_no_name_is_missing(modality: str) -> None:
+    assert surface.missing(modality) == ()
+
+
+@pytest.mark.parametrize("modality", ["stt", "llm", "tts"])
+def test_a_missing_name_would_be_noticed(modality: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {base: (*names, "_gone") for base, names in SURFACE[modality].items()}
+    monkeypatch.setitem(surface.STREAM_ATTRIBUTES, modality, names)
+    surface.missing.cache_clear()
+    try:
+        assert surface.missing(modality) == tuple(f"{base}._gone" for base in names)
+    finally:
+        surface.missing.cache_clear()
+
+
+@pytest.mark.parametrize(("base", "names"), [item for bases in SURFACE.values() for item in bases.items()])
+def test_each_name_is_set_on_streams_or_defined_by_their_class(base: str, names: tuple[str, ...]) -> None:
+    cls: type[Any] = {**vars(llm), **vars(stt), **vars(tts)}[base]
+    assigned = inspect.getsource(vars(cls)["__init__"])
+
+    for name in names:
+        assert f"self.{name}" in assigned or name in vars(cls), name
+
+
+async def test_sessions_take_a_websocket_class_of_their_own() -> None:
+    async with aiohttp.ClientSession() as session:
+        assert session._ws_response_class is aiohttp.ClientWebSocketResponse
+
+    # A pooled socket that was opened before becomes a metered one in place.
+    class Metered(aiohttp.ClientWebSocketResponse):
+        pass
+
+    assert Metered.__basicsize__ == aiohttp.ClientWebSocketResponse.__basicsize__
+    assert "__dict__" in dir(aiohttp.ClientWebSocketResponse)
+
+
+@pytest.mark.parametrize("cls", [deepgram.STT, cartesia.TTS])
+async def test_websocket_plugins_tell_their_session(cls: type[Any]) -> None:
+    async with utils.http_context.open():
+        plugin = cls(api_key=KEY)
+
+        assert plugin._ensure_session() is plugin._ensure_session() is utils.http_context.http_session()
+
+
+def test_pool_of_sockets_is_where_it_was() -> None:
+    pool: utils.ConnectionPool[object] = utils.ConnectionPool()
+
+    assert pool._connections == {}
+
+
+def test_streams_in_disguise_are_known() -> None:
+    from livekit.agents.tts import tts as module
+
+    assert issubclass(module._ChunkedStreamFromStream, tts.ChunkedStream)
+
+
+def test_speech_a_request_belongs_to_is_in_a_context_variable() -> None:
+    assert agent_activity._SpeechHandleContextVar.get(None) is None
+
+
+def test_adapters_keep_their_plugins_where_attach_looks() -> None:
+    sources = {
+        "_stt_instances": stt.FallbackAdapter,
+        "_llm_instances": llm.FallbackAdapter,
+        "_tts_instances": tts.FallbackAdapter,
+        "_stt": stt.StreamAdapter,
+        "_wrapped_tts": tts.StreamAdapter,
+    }
+
+    assert set(sources) <= {*_attach._INNER, *_attach._WRAPPED}
+    for name, cls in sources.items():
+        assert f"self.{name} =" in inspect.getsource(vars(cls)["__init__"])
+
+
+def test_sessions_and_agents_have_what_attach_hooks() -> None:
+    for name in ("start", "update_agent", "_update_activity"):
+        assert callable(getattr(agent_session.AgentSession, name))
+    source = inspect.getsource(agent_session.AgentSession.__init__)
+    assert all(f"self._{name}" in source for name in ("stt", "llm", "tts"))
+
+
+@pytest.mark.parametrize(("modality", "cls", "kwargs"), PLUGINS, ids=[f"{cls.__module__}" for _, cls, _ in PLUGINS])
+async def test_each_class_of_the_installed_plugins_can_be_instrumented(
+    modality: Modality, cls: type[Any], kwargs: dict[str, Any]
+) -> None:
+    async with utils.http_context.open():
+        plugin = cls(**kwargs)
+        label, before, name = plugin.label, dict(vars(plugin)), repr(cls)
+        facts = PluginFacts(provider="x", modality=modality, project=None, key_id="")
+
+        once = instrument(plugin, facts)
+        kind = type(plugin)
+        twice = instrument(plugin, PluginFacts(provider="y", modality=modality, project=None, key_id=""))
+
+        assert once is twice is plugin
+        assert is_instrumented(plugin)
+        assert type(plugin) is kind is not cls
+        assert isinstance(plugin, cls)
+        assert (plugin.label, repr(type(plugin))) == (label, name)
+        assert {key: vars(plugin)[key] for key in before} == before
+        assert set(vars(plugin)) - set(before) == {"_voicegateway_facts"}
+        assert plugin._voicegateway_facts is facts
+        assert set(HOOKS[modality]) <= set(vars(kind))
+        await plugin.aclose()
+        await asyncio.sleep(0)
+
+
+async def test_instances_of_one_class_share_one_subclass() -> None:
+    facts = PluginFacts(provider="openai", modality="llm", project=None, key_id="")
+    first, second = (instrument(openai.LLM(api_key=KEY), facts) for _ in range(2))
+
+    assert type(first) is type(second)
+    await first.aclose()
+    await second.aclose()
+
+
+def test_what_cannot_be_instrumented_is_left_alone() -> None:
+    class Slotted:
+        __slots__ = ()
+
+    plugin = Slotted()
+
+    assert instrument(plugin, PluginFacts(provider="x", modality="llm", project=None, key_id="")) is plugin
+    assert type(plugin) is Slotted
+    reset_runtime()
