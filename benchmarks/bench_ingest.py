@@ -39,8 +39,10 @@ BATCH_SPANS: Final = 512
 """What an outbox sends at once."""
 SESSIONS: Final = 1_000
 PROJECTS: Final = 20
-DRAIN_WAIT_S: Final = 120.0
-"""How long the ledger may take to catch up after the last POST before the run is called broken."""
+LOOK_S: Final = 0.2
+"""How often an observer asks for the oldest unrated span; looking costs Postgres, too."""
+STALL_S: Final = 60.0
+"""A ledger that stands still for this long is broken, not slow."""
 LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -114,47 +116,35 @@ async def measure(
     """Post `count` spans and wait until all of them are rated."""
     already = await rated(connection)
     oldest: list[float] = []
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.bench_ingest",
-        "--senders",
-        str(senders),
-        "--generate",
-        f"{port},{token},{count},{rate or 0}",
-    ]
+    command = [sys.executable, "-m", "benchmarks.bench_ingest", "--senders", str(senders)]
+    command += ["--generate", f"{port},{token},{count},{rate or 0}"]
     generator = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert generator.stdin is not None
     assert generator.stdout is not None
     await generator.stdout.readline()
     before = cpu_seconds(processes)
-    generator_before = cpu_seconds({"generator": generator.pid})
     started = time.perf_counter()
     generator.stdin.write(b"go\n")
-    posting_s = 0.0
-    generator_cpu: dict[str, float] = {}
-    refused = 0
-    finished = asyncio.create_task(generator.stdout.readline())
-    while await rated(connection) - already < count:
+    last_progress = (started, 0)
+    while (done := await rated(connection) - already) < count:
         oldest.append(await connection.fetchval(_OLDEST))
-        if finished.done() and not posting_s:
-            posting_s, refused = float(finished.result().split()[0]), int(finished.result().split()[1])
-            generator_cpu = difference(generator_before, cpu_seconds({"generator": generator.pid}))
-            generator.stdin.write(b"bye\n")
-        if posting_s and time.perf_counter() - started > posting_s + DRAIN_WAIT_S:
-            raise SystemExit("the ledger did not catch up: this run is broken")
-        await asyncio.sleep(0.1)
+        now = time.perf_counter()
+        last_progress = (now, done) if done > last_progress[1] else last_progress
+        if now - last_progress[0] > STALL_S:
+            raise SystemExit(f"nothing was rated for {STALL_S:.0f} s: this run is broken")
+        await asyncio.sleep(LOOK_S)
     total_s = time.perf_counter() - started
-    cpu_s = difference(before, cpu_seconds(processes)) | generator_cpu
+    cpu_s = difference(before, cpu_seconds(processes))
+    posting_s, refused, generator_cpu_s = map(float, (await generator.stdout.readline()).split())
     await generator.wait()
     return Result(
         asked_per_s=rate,
         spans=count,
-        posting_s=posting_s or total_s,
+        posting_s=posting_s,
         total_s=total_s,
-        refused=refused,
+        refused=int(refused),
         oldest_s=oldest,
-        cpu_s=cpu_s,
+        cpu_s=cpu_s | {"generator": generator_cpu_s},
     )
 
 
@@ -222,7 +212,7 @@ def generate(port: str, token: str, count: str, rate: str, *, senders: int) -> N
     refused = itertools.count()
     print("ready", flush=True)
     sys.stdin.readline()
-    started = time.perf_counter()
+    started, cpu_before = time.perf_counter(), time.process_time()
     threads = [
         threading.Thread(
             target=_send, args=(int(port), token, batches(pool, spans=BATCH_SPANS, seed=n), taken, refused),
@@ -234,8 +224,7 @@ def generate(port: str, token: str, count: str, rate: str, *, senders: int) -> N
         thread.start()
     for thread in threads:
         thread.join()
-    print(time.perf_counter() - started, next(refused), flush=True)
-    sys.stdin.readline()
+    print(time.perf_counter() - started, next(refused), time.process_time() - cpu_before, flush=True)
 
 
 def _send(

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-READY_WAIT_S: Final = 30.0
+READY_WAIT_S: Final = 60.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _LOAD: Final = "from voicegateway_controller.settings import load_settings as load; "
 _API: Final = _LOAD + "from voicegateway_controller.serve import serve; serve(load())"
@@ -52,7 +52,9 @@ def wait_ready(port: int) -> None:
             if connection.getresponse().status == 200:
                 return
         except OSError:
-            time.sleep(0.1)
+            # Not listening yet.
+            connection.close()
+        time.sleep(0.1)
     raise SystemExit("the controller did not become ready")
 
 

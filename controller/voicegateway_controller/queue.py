@@ -61,6 +61,7 @@ class HintSender:
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._is_failing = False
+        self._is_closing = False
 
     def start(self) -> None:
         """Begin sending in the background."""
@@ -72,19 +73,22 @@ class HintSender:
 
     async def close(self) -> None:
         """Stop sending and close the connection."""
+        # redis-py can swallow a cancellation that comes while it connects; then the flag ends the loop.
+        self._is_closing = True
+        self._wanted.set()
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
         with suppress(RedisError, OSError):
             await self._pool.aclose(close_connection_pool=True)
 
     async def _send_forever(self) -> None:
-        while True:
+        while not self._is_closing:
             await self._wanted.wait()
             self._wanted.clear()
             try:
-                await asyncio.wait_for(self._pool.enqueue_job(ROLLUP_JOB, _job_id=ROLLUP_JOB), HINT_TIMEOUT_S)
+                async with asyncio.timeout(HINT_TIMEOUT_S):
+                    await self._pool.enqueue_job(ROLLUP_JOB, _job_id=ROLLUP_JOB)
             except (RedisError, OSError, TimeoutError) as error:
                 metrics.HINTS.labels("failed").inc()
                 if not self._is_failing:

@@ -48,7 +48,9 @@ MAINTENANCE_INTERVAL_S: Final = 3_600.0
 VERIFY_WINDOW: Final = timedelta(hours=3)
 """Recent hours are compared every hour; `voicegw ledger verify` compares any span of time."""
 STOP_S: Final = 10.0
-"""How long a batch in flight may take to finish when we are told to stop; cut off, it is simply not committed."""
+"""How long the loops may take to end when we are told to stop. A batch in flight is rolled back and loses nothing."""
+CANCEL_AGAIN_S: Final = 0.2
+"""redis-py can swallow a cancellation that comes while it connects: say it again until the loop has heard it."""
 
 _log = get_logger(__name__)
 
@@ -103,7 +105,7 @@ class Runner:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run every loop until `stop` is set, then let a batch in flight finish."""
+        """Run every loop until `stop` is set."""
         _log.info("runner.started", catalog=self._catalog.version)
         loops = [
             asyncio.create_task(_forever("sweep", self._sweep, self._settings.sweep_interval_s), name="sweep"),
@@ -115,9 +117,7 @@ class Runner:
         try:
             await stop.wait()
         finally:
-            for loop in loops:
-                loop.cancel()
-            await asyncio.wait(loops, timeout=STOP_S)
+            await _end(loops)
             _log.info("runner.stopped")
 
     async def _sweep(self) -> None:
@@ -198,6 +198,18 @@ async def _forever(name: str, step: Callable[[], Awaitable[None]], interval_s: f
                 _log.info(f"{name}.recovered", failures=failures)
             failures = 0
         await asyncio.sleep(interval_s if failures == 0 else _backoff_s(failures))
+
+
+async def _end(loops: list["asyncio.Task[None]"]) -> None:
+    """Cancel until all have ended, or STOP_S has passed."""
+    deadline = time.monotonic() + STOP_S
+    pending = set(loops)
+    while pending and time.monotonic() < deadline:
+        for loop in pending:
+            loop.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+    for loop in pending:
+        _log.warning("runner.loop_did_not_end", loop=loop.get_name())
 
 
 def _backoff_s(failures: int) -> float:

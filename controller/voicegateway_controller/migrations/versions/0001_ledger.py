@@ -216,7 +216,9 @@ BEGIN
         EXECUTE format('ALTER TABLE %I RENAME TO %I', fallback, fallback || '_before');
         EXECUTE format('CREATE TABLE %I PARTITION OF %I DEFAULT', fallback, parent);
     END IF;
-    EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', child, parent, from_day, to_day);
+    -- Statistics of a partition that only grows hardly change: analyze when it has doubled, not at every tenth.
+    EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L) WITH ('
+        'autovacuum_analyze_scale_factor = 1, autovacuum_analyze_threshold = 10000)', child, parent, from_day, to_day);
     IF has_strays THEN
         EXECUTE format('INSERT INTO %I SELECT * FROM %I', parent, fallback || '_before');
         EXECUTE format('DROP TABLE %I', fallback || '_before');
