@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
@@ -30,7 +29,6 @@ PLUGINS: list[tuple[Modality, type[Any], dict[str, Any]]] = [
     ("tts", openai.TTS, {"api_key": KEY}),
     ("tts", cartesia.TTS, {"api_key": KEY}),
 ]
-SURFACE: dict[str, Mapping[str, tuple[str, ...]]] = {**surface.STREAM_ATTRIBUTES}
 HOOKS = {
     "stt": ("emit", "recognize", "_recognize_impl"),
     "llm": ("emit", "chat"),
@@ -49,7 +47,7 @@ def test_no_name_is_missing(modality: str) -> None:
 
 @pytest.mark.parametrize("modality", ["stt", "llm", "tts"])
 def test_a_missing_name_would_be_noticed(modality: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {base: (*names, "_gone") for base, names in SURFACE[modality].items()}
+    names = {base: (*names, "_gone") for base, names in surface.STREAM_ATTRIBUTES[modality].items()}
     monkeypatch.setitem(surface.STREAM_ATTRIBUTES, modality, names)
     surface.missing.cache_clear()
     try:
@@ -58,7 +56,10 @@ def test_a_missing_name_would_be_noticed(modality: str, monkeypatch: pytest.Monk
         surface.missing.cache_clear()
 
 
-@pytest.mark.parametrize(("base", "names"), [item for bases in SURFACE.values() for item in bases.items()])
+@pytest.mark.parametrize(
+    ("base", "names"),
+    [item for bases in surface.STREAM_ATTRIBUTES.values() for item in bases.items()],
+)
 def test_each_name_is_set_on_streams_or_defined_by_their_class(base: str, names: tuple[str, ...]) -> None:
     cls: type[Any] = {**vars(llm), **vars(stt), **vars(tts)}[base]
     assigned = inspect.getsource(vars(cls)["__init__"])

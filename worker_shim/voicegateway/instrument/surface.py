@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 # Instance attributes are set in constructors, so the constructor's names are what can be checked up front.
-STREAM_ATTRIBUTES: Final = {
+STREAM_ATTRIBUTES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "llm": {"LLMStream": ("_event_ch", "_task", "_metrics_task", "_run")},
     "stt": {"RecognizeStream": ("_event_ch", "_task", "_metrics_task", "_run", "_input_ch")},
     "tts": {

@@ -112,21 +112,38 @@ def _metered_class(base: type) -> type:
 
         async def send_bytes(self, data: Any, compress: int | None = None) -> None:
             record = CURRENT.get()
-            if record is not None and record.wire is not None:
+            count = None if record is None else record.wire
+            # Counted first: a send that is cancelled has been written already, and only waits for the socket to drain.
+            if count is not None:
                 try:
-                    record.wire.audio(self, self._voicegateway_opened_ns, len(data))
+                    count.audio(self, self._voicegateway_opened_ns, len(data))
                 except Exception as error:  # noqa: BLE001 - metering must not fail a call
                     current_runtime().hook_failed("wire", error)
-            await super().send_bytes(data, compress)
+                    count = None
+            try:
+                await super().send_bytes(data, compress)
+            except Exception:
+                if count is not None:
+                    count.audio(self, self._voicegateway_opened_ns, -len(data))
+                raise
 
         async def send_str(self, data: str, compress: int | None = None) -> None:
             record = CURRENT.get()
-            if record is not None and record.wire is not None:
+            count = None if record is None else record.wire
+            characters = 0
+            if record is not None and count is not None:
+                before = count.characters_sent
                 try:
-                    READERS[record.facts.provider, record.modality](record, record.wire, data)
+                    READERS[record.facts.provider, record.modality](record, count, data)
                 except Exception as error:  # noqa: BLE001 - metering must not fail a call
                     current_runtime().hook_failed("wire", error)
-            await super().send_str(data, compress)
+                characters = count.characters_sent - before
+            try:
+                await super().send_str(data, compress)
+            except Exception:
+                if count is not None:
+                    count.characters(-characters)
+                raise
 
         async def close(self, *args: Any, **kwargs: Any) -> bool:
             try:
