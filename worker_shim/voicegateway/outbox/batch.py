@@ -28,6 +28,10 @@ class Change:
         """Whether it says nothing of its request."""
         return self.intent is None and self.settled is None
 
+    def kept_on_slate(self) -> bytes | None:
+        """Return the span that still stands on the slate for this request, None when none does."""
+        return next((span for receipt in self.receipts if (span := receipt.kept()) is not None), None)
+
 
 @dataclass(slots=True)
 class Batch:

@@ -26,6 +26,12 @@ class Intent:
             self._slate = slate
             self._outcome = True
 
+    def kept(self) -> bytes | None:
+        """Return the span that stands on the slate for this request, None when none does."""
+        if self._slate is None or self._slot is None:
+            return None
+        return self._slate.read(self._slot)
+
     @property
     def durable(self) -> bool:
         """True once the intent (or what has replaced it) survives a kill -9 of this process."""

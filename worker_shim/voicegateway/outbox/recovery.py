@@ -61,8 +61,7 @@ def _incarnations_with_slates(directory: Path) -> list[str]:
 def _on_slate(directory: Path, incarnation: str) -> list[tuple[str, tuple[object, ...]]]:
     """Return, as rows to save, what a dead process had begun and not committed; damaged spans are said and left.
 
-    One that was committed, delivered and deleted in the instant between its commit and its slot's release comes again;
-    it has the same request id, and the controller keeps the first.
+    None of them has settled: the writer frees a request's slot before it commits the request's end.
     """
     rows: list[tuple[str, tuple[object, ...]]] = []
     for body in read_slate(slate_path(directory, incarnation)):

@@ -55,6 +55,13 @@ class Slate:
         self._map[start:body] = _HEADER.pack(length)
         return slot
 
+    def read(self, slot: int) -> bytes:
+        """Return the span in a slot that is taken."""
+        start = slot * SLOT_BYTES
+        (length,) = _HEADER.unpack_from(self._map, start)
+        body = start + _HEADER.size
+        return self._map[body : body + length]
+
     def free(self, slot: int) -> None:
         """Forget a span that a commit has taken, or that is counted as lost."""
         start = slot * SLOT_BYTES

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from voicegateway.outbox.batch import Batch, fold
+from voicegateway.outbox.batch import Batch, Change, fold
 from voicegateway.outbox.board import Board
 from voicegateway.outbox.complaint import Complaint
 from voicegateway.outbox.mailbox import LINGER_S, Mailbox
@@ -99,6 +99,7 @@ class Writer:
     def _write(self, batch: Batch) -> None:
         store = self._open()
         changes, now_ns = batch.changes, time.time_ns()
+        self._clear_slate_of(store, changes, now_ns=now_ns)
         refused = store.write(changes, incarnation=self._incarnation, now_ns=now_ns) if changes else []
         if not store.is_current():
             raise FileNotFoundError("the outbox file was moved away while we wrote to it")
@@ -118,6 +119,24 @@ class Writer:
             self._fullness.is_over(f"the outbox {self._directory} has room")
         if any(change.settled is not None or change.is_given_up for change in changes):
             self._on_settled()
+
+    def _clear_slate_of(self, store: Store, changes: list[Change], *, now_ns: int) -> None:
+        """Commit the intents of requests that end in the batch they began in, and free their slots, first.
+
+        Were such a request settled with its slot still taken, another process could deliver and delete its row before
+        we free the slot; killed in that instant, we would leave it on the slate to be delivered again, interrupted.
+        """
+        ending = [change for change in changes if change.settled is not None or change.is_given_up]
+        on_slate = [(change, span) for change in ending if (span := change.kept_on_slate()) is not None]
+        if not on_slate:
+            return
+        intents = [Change(change.request_id, is_begun=True, intent=span) for change, span in on_slate]
+        refused = {change.request_id for change in store.write(intents, incarnation=self._incarnation, now_ns=now_ns)}
+        if not store.is_current():
+            raise FileNotFoundError("the outbox file was moved away while we wrote to it")
+        for change, _ in on_slate:
+            for receipt in change.receipts:
+                receipt.resolve(is_durable=change.request_id not in refused)
 
     def _open(self) -> Store:
         """Return the store, opening it when there is none or its file is gone; the life lock comes first."""
