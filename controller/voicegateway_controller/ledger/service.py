@@ -45,23 +45,37 @@ class Ledger:
         self._shard = zlib.crc32(runner_name.encode()) % SHARDS
         self._batch_spans = batch_spans
         self._concurrency = concurrency
-        self._draining = asyncio.Lock()
+        self._is_draining = False
+        self._is_wanted = False
 
     async def drain(self, *, limit_s: float) -> int:
         """Rate until nothing is pending or `limit_s` has passed; return how many spans were.
 
-        Only one drain runs in a process at a time; a second caller waits and then looks again, so that what was
-        committed before the call is rated when it returns.
+        Only one drain runs in a process at a time. While one does, another call returns at once and makes the first
+        look again before it ends: what was committed before either call is rated by then.
         """
-        async with self._draining:
-            deadline = time.monotonic() + limit_s
-            loops = [asyncio.create_task(self._drain_alone(deadline)) for _ in range(self._concurrency)]
-            try:
-                return sum(await asyncio.gather(*loops))
-            finally:
-                for loop in loops:
-                    loop.cancel()
-                await asyncio.gather(*loops, return_exceptions=True)
+        self._is_wanted = True
+        if self._is_draining:
+            return 0
+        self._is_draining = True
+        total = 0
+        deadline = time.monotonic() + limit_s
+        try:
+            while self._is_wanted and time.monotonic() < deadline:
+                self._is_wanted = False
+                total += await self._drain_together(deadline)
+        finally:
+            self._is_draining = False
+        return total
+
+    async def _drain_together(self, deadline: float) -> int:
+        loops = [asyncio.create_task(self._drain_alone(deadline)) for _ in range(self._concurrency)]
+        try:
+            return sum(await asyncio.gather(*loops))
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
 
     async def _drain_alone(self, deadline: float) -> int:
         total = 0

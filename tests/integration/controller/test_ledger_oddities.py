@@ -1,5 +1,6 @@
 """Rating what is odd: spans that break the rules or the database, come again, used nothing, or have no price."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.fixtures.traces import a_request, a_span
 
-from voicegateway_controller.ledger import rules, verify_rollups
+from voicegateway_controller.ledger import rules, store, verify_rollups
 from voicegateway_shared.pricing import RatedLine, Rating, rate
 from voicegateway_shared.telemetry import attributes as names
 
@@ -122,3 +123,21 @@ async def test_requests_without_usage_or_price_are_there(
     )
     assert [tuple(row) for row in sessions] == [("failed", 1, 1, 0, 0), ("unknown", 1, 0, 1, 1)]
     assert await verify_rollups(engine, since=LONG_AGO) == []
+
+
+async def test_the_queue_is_read_by_its_index_whatever_the_statistics_say(
+    api: httpx.AsyncClient, worker: dict[str, str], db: "Connection[Any]"
+) -> None:
+    """Seen once: analyzed while empty, the planner compared every pending row with every row of the batch for 28 s."""
+    await db.execute("VACUUM ANALYZE usage_pending")
+    await api.post("/v1/traces", content=a_request(*(a_span() for _ in range(3_000))), headers=worker)
+
+    async with db.transaction():
+        await db.execute(store.PLAN_BY_INDEX)
+        plan = "\n".join(row[0] for row in await db.fetch("EXPLAIN " + store.TAKE.replace("$1", "2000")))
+
+    scans = re.findall(r"(\w+ Scan|Sort)(?: using \w+)? on (usage_\w+)", plan)
+    assert ("Tid Scan", "usage_pending") in scans
+    assert ("Index Scan", "usage_pending") in scans
+    assert {kind for kind, _ in scans} == {"Tid Scan", "Index Scan"}
+    assert "Sort" not in plan
