@@ -1,6 +1,8 @@
 """What the tests of metering share: real plugins against simulated vendors, a real outbox, and a sink that keeps."""
 
+import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -128,9 +130,9 @@ async def metering(
     cartesia: CartesiaOptions = QUICK_VOICE,
     **options: Any,
 ) -> AsyncIterator[Meter]:
-    """Run simulators, a sink and a runtime of this test's own."""
+    """Run simulators, a sink and a runtime of this test's own; nothing may go wrong unheard on the loop meanwhile."""
     reset_runtime()
-    with OtlpSink() as sink:
+    with OtlpSink() as sink, nothing_unheard():
         given = Options(url=sink.url, token=TOKEN, outbox_dir=outbox_dir / "outbox", **options)
         async with (
             utils.http_context.open(),
@@ -138,6 +140,20 @@ async def metering(
             Gateway(given) as gateway,
         ):
             yield Meter(sims=sims, sink=sink, gateway=gateway, runtime=current_runtime(given))
+
+
+@contextlib.contextmanager
+def nothing_unheard() -> Iterator[None]:
+    """Fail when the loop would have written `Task exception was never retrieved` or the like to the terminal."""
+    unheard: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: unheard.append(f"{context['message']}: {context.get('exception')!r}"))
+    try:
+        yield
+    finally:
+        gc.collect(1)
+        loop.set_exception_handler(None)
+    assert unheard == []
 
 
 @contextlib.contextmanager
