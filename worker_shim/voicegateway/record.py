@@ -216,6 +216,7 @@ class RequestRecord:
         if wire is not None:
             counted["audio_sent_ms"] = wire.audio_sent_ms()
             counted["socket_open_ms"] = wire.socket_open_ms()
+            counted |= wire.add_on_ms()
         elif not self.is_free:
             # Without sight of the socket what was pushed is the upper bound of what was sent; a recording goes whole.
             times = self.untold + (self.outcome != "error") if self.mode == "batch" else 1

@@ -14,6 +14,8 @@ class WireCount:
     """
 
     __slots__ = (
+        "_add_on_ms_done",
+        "_add_ons",
         "_audio_ms_done",
         "_bytes",
         "_connection",
@@ -34,6 +36,8 @@ class WireCount:
         self.characters_failed = 0
         self.attempt_characters = 0
         self._audio_ms_done = 0
+        self._add_on_ms_done: dict[str, int] = {}
+        self._add_ons: tuple[str, ...] = ()
         self._bytes = 0
         self._connection: object = None
         self._opened_ns = 0
@@ -45,10 +49,11 @@ class WireCount:
             self._roll(connection, opened_ns)
         self._bytes += size_bytes
 
-    def opened(self, connection: object, opened_ns: int) -> None:
-        """Note that a connection carries this request, before any audio."""
+    def opened(self, connection: object, opened_ns: int, add_ons: tuple[str, ...] = ()) -> None:
+        """Note that a connection carries this request, before any audio, and the meters of its add-ons."""
         if connection is not self._connection:
             self._roll(connection, opened_ns)
+        self._add_ons = add_ons
 
     def closed(self, connection: object) -> None:
         """Note a connection's end."""
@@ -70,6 +75,12 @@ class WireCount:
         """Whole milliseconds of audio sent over all connections of this request."""
         return self._audio_ms_done + _bytes_to_ms(self._bytes, self.sample_rate)
 
+    def add_on_ms(self) -> dict[str, int]:
+        """Whole milliseconds of audio sent over connections with an add-on switched on, by the add-on's meter."""
+        running_ms = _bytes_to_ms(self._bytes, self.sample_rate)
+        done = dict(self._add_on_ms_done)
+        return done | {meter: done.get(meter, 0) + running_ms for meter in self._add_ons}
+
     def connection_audio_ms(self) -> int:
         """Whole milliseconds of audio sent over the connection of the moment."""
         return _bytes_to_ms(self._bytes, self.sample_rate)
@@ -80,8 +91,9 @@ class WireCount:
         return (self._socket_ns_done + running_ns) // NS_PER_MS
 
     def _roll(self, connection: object, opened_ns: int) -> None:
+        self._add_on_ms_done = self.add_on_ms()
         self._audio_ms_done += _bytes_to_ms(self._bytes, self.sample_rate)
-        self._bytes = 0
+        self._bytes, self._add_ons = 0, ()
         if self._connection is not None:
             self._socket_ns_done += time.monotonic_ns() - self._opened_ns
         self._connection = connection

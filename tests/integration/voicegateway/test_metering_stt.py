@@ -208,6 +208,21 @@ async def test_stream_that_reconnects_for_new_options_is_billed_for_both(tmp_pat
     assert record.attempts == 1
 
 
+async def test_add_ons_are_billed_while_they_are_switched_on(tmp_path: Path) -> None:
+    async with metering(tmp_path) as meter:
+        plugin = meter.stt(enable_diarization=True)
+        async with plugin.stream(conn_options=RETRY) as stream:
+            await transcribe(stream, utterance())
+            plugin.update_options(keyterm=["refund"])
+            await eventually(lambda: len(meter.sims.truth()) == 1)
+            await transcribe(stream, utterance())
+        record, bills = await settled(meter, plugin)
+
+    meters = ("audio_sent_ms", "diarize_ms", "keyterm_ms")
+    assert record.billed(*meters) == {m: sum(bill.usage.get(m, 0) for bill in bills) for m in meters}
+    assert 0 < record.usage["keyterm_ms"] < record.usage["diarize_ms"] == record.usage["audio_sent_ms"]
+
+
 async def test_concurrent_streams_of_one_plugin_do_not_mix(tmp_path: Path) -> None:
     async with metering(tmp_path) as meter:
         plugin = meter.stt()

@@ -85,6 +85,13 @@ def _request_id(websocket: Any) -> str:
     return next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), "")
 
 
+def _add_ons(websocket: Any) -> tuple[str, ...]:
+    """The meters of what a connection's address switches on and Deepgram bills on top (deepgram.com/pricing)."""
+    query = getattr(getattr(getattr(websocket, "_response", None), "url", None), "query", {})
+    switched = (("diarize_ms", query.get("diarize") == "true"), ("keyterm_ms", "keyterm" in query))
+    return tuple(meter for meter, is_on in switched if is_on)
+
+
 @cache
 def _metered_class(base: type) -> type:
     """A websocket class that counts what the current request sends; other requests' sockets pass through."""
@@ -105,7 +112,7 @@ def _metered_class(base: type) -> type:
             if record is None or record.wire is None or record.modality != "stt":
                 return
             try:
-                record.wire.opened(self, self._voicegateway_opened_ns)
+                record.wire.opened(self, self._voicegateway_opened_ns, _add_ons(self))
                 record.vendor_id(_request_id(self))
             except Exception as error:  # noqa: BLE001 - metering must not fail a call
                 current_runtime().hook_failed("wire", error)
