@@ -121,6 +121,18 @@ class Meter:
         return [bill for bill in await self.sims.settled() if bill.usage]
 
 
+async def settled(meter: Meter, plugin: Any) -> tuple[Record, list[TruthRecord]]:
+    """Close a plugin; return the only record and what the vendor bills for it."""
+    # An interrupted socket stays open until the plugin's next stream or its end.
+    await plugin.aclose()
+    return await meter.record(), await meter.bills()
+
+
+def total(bills: list[TruthRecord], *meters: str) -> dict[str, int]:
+    """Return what the vendor bills in all."""
+    return {meter: sum(bill.usage.get(meter, 0) for bill in bills) for meter in meters}
+
+
 @asynccontextmanager
 async def metering(
     outbox_dir: Path,

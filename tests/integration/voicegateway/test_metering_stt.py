@@ -2,58 +2,18 @@
 
 import asyncio
 from array import array
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiohttp import web
 from livekit import rtc
 from livekit.agents import APIConnectionError, APIStatusError, stt
-from livekit.plugins import deepgram, openai
 from tests.fixtures.waiting import eventually
 from tests.integration.testing_vendors.bench import NO_RETRY, RETRY, silence, speech
-from tests.integration.voicegateway.metering import Meter, Record, broken, metering
+from tests.integration.voicegateway.metering import metering, settled
+from tests.integration.voicegateway.plugin_use import SAID, UTTERANCE_MS, converse, transcribe, utterance
 
-from voicegateway import runtime, tracing
-from voicegateway.instrument import instrument, request, second_opinion, wire
-from voicegateway.instrument import stt as stt_hooks
-from voicegateway.record import PluginFacts
 from voicegateway.testing.vendors import FaultKind, FaultRule, TruthRecord, read_truth
-from voicegateway.wire_count import WireCount
 from voicegateway_shared.telemetry import attributes as names
-
-SAID = "Hi, I'd like to know when my order will arrive."
-UTTERANCE_MS = 1700
-DEEPGRAM = PluginFacts(provider="deepgram", modality="stt", project=None, key_id="")
-
-
-def utterance() -> Iterable[rtc.AudioFrame]:
-    """Return silence, speech and silence: the simulator answers with a sentence."""
-    return [*silence(ms=500), *speech(ms=900), *silence(ms=300)]
-
-
-async def transcribe(stream: Any, frames: Iterable[rtc.AudioFrame]) -> str:
-    """Say something and return the first final transcript."""
-    for frame in frames:
-        stream.push_frame(frame)
-    async for event in stream:
-        if event.type == stt.SpeechEventType.FINAL_TRANSCRIPT:
-            return str(event.alternatives[0].text)
-    raise AssertionError("the stream ended without a transcript")
-
-
-async def converse(plugin: Any, *, options: Any = RETRY) -> str:
-    """Open a stream, say something, close it once it was understood."""
-    async with plugin.stream(conn_options=options) as stream:
-        return await transcribe(stream, utterance())
-
-
-async def settled(meter: Meter, plugin: Any) -> tuple[Record, list[TruthRecord]]:
-    """Close the plugin; return the only record and what the vendor bills for it."""
-    await plugin.aclose()
-    return await meter.record(), await meter.bills()
 
 
 def sent_ms(bills: list[TruthRecord]) -> int:
@@ -261,149 +221,3 @@ async def test_each_stream_inside_a_fallback_adapter_has_its_own_record(tmp_path
     assert by_model[("nova-2", "error")] == 0
     billed = {bill.request_id: bill.usage["audio_sent_ms"] for bill in bills}
     assert {r[names.RESPONSE_ID]: r.usage["audio_sent_ms"] for r in records if names.RESPONSE_ID in r.facts} == billed
-
-
-# --- one request for a whole recording ----------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def prerecorded(*statuses: int) -> AsyncIterator[str]:
-    """Run Deepgram's endpoint for recordings; it answers with these statuses, then 200. Yields its URL."""
-    pending = list(statuses)
-
-    async def listen(http: web.Request) -> web.Response:
-        await http.read()
-        status = pending.pop(0) if pending else 200
-        if status == 0:
-            await asyncio.sleep(60)
-        if status != 200:
-            return web.json_response({"err_code": "SIMULATED"}, status=status)
-        alternative = {"transcript": SAID, "confidence": 0.99, "words": [{"word": "hi", "start": 0.1, "end": 0.2}]}
-        channels = [{"alternatives": [alternative]}]
-        return web.json_response({"metadata": {"request_id": "dg-1"}, "results": {"channels": channels}})
-
-    app = web.Application()
-    app.router.add_post("/v1/listen", listen)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1/listen"
-    finally:
-        await runner.cleanup()
-
-
-async def test_recording_is_billed_by_its_length(tmp_path: Path) -> None:
-    async with metering(tmp_path) as meter, prerecorded() as url:
-        plugin = meter.stt("deepgram/nova-3:en-US", base_url=url)
-        event = await plugin.recognize(list(utterance()), conn_options=NO_RETRY)
-        await plugin.aclose()
-        record = await meter.record()
-
-    assert event.alternatives[0].text == SAID
-    assert record.usage == {
-        "audio_pushed_ms": UTTERANCE_MS,
-        "audio_sent_ms": UTTERANCE_MS,
-        "requests": 1,
-        "chunks_received": 1,
-    }
-    assert (record.outcome, record.is_estimated, record.attempts) == ("ok", False, 1)
-    assert (record[names.MODE], record[names.LANGUAGE]) == ("batch", "en-US")
-    assert record.vendor_ids == ["dg-1"]
-
-
-async def test_recording_that_is_refused_costs_nothing(tmp_path: Path) -> None:
-    async with metering(tmp_path) as meter, prerecorded(401) as url:
-        plugin = meter.stt(base_url=url)
-        with pytest.raises(APIConnectionError):
-            await plugin.recognize(list(utterance()), conn_options=NO_RETRY)
-        await plugin.aclose()
-        record = await meter.record()
-
-    assert (record.outcome, record.is_estimated, record.attempts) == ("error", False, 1)
-    assert record.billed("audio_sent_ms") == {"audio_sent_ms": 0}
-
-
-async def test_recording_after_a_retry_is_one_record(tmp_path: Path) -> None:
-    async with metering(tmp_path) as meter, prerecorded(503, 503) as url:
-        plugin = meter.stt(base_url=url)
-        await plugin.recognize(list(utterance()), conn_options=RETRY)
-        await plugin.aclose()
-        record = await meter.record()
-
-    assert (record.outcome, record.is_estimated, record.attempts) == ("ok", False, 3)
-    assert record.usage["audio_sent_ms"] == UTTERANCE_MS
-
-
-async def test_recording_that_is_given_up_is_billed_as_sent(tmp_path: Path) -> None:
-    async with metering(tmp_path) as meter, prerecorded(0) as url:
-        plugin = meter.stt(base_url=url)
-        recognizing = asyncio.create_task(plugin.recognize(list(utterance()), conn_options=NO_RETRY))
-        await eventually(lambda: any(record.attempts for record in meter.runtime._open.values()))
-        recognizing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await recognizing
-        await plugin.aclose()
-        record = await meter.record()
-
-    assert (record.outcome, record.attempts) == ("cancelled", 1)
-    assert record.usage["audio_sent_ms"] == UTTERANCE_MS
-
-
-BROKEN_HOOKS = [
-    (request, "open_record"),
-    (request, "follow"),
-    (tracing, "start_span"),
-    (tracing, "end_span"),
-    (wire, "wire_count"),
-    (second_opinion, "expect"),
-    (stt_hooks, "_counted_frames"),
-    (stt_hooks, "_counted_events"),
-    (stt_hooks, "_transcript_lag_ns"),
-    (wire, "_request_id"),
-    (WireCount, "audio"),
-    (WireCount, "opened"),
-    (WireCount, "closed"),
-    (runtime.Runtime, "begin"),
-    (runtime.Runtime, "settle"),
-]
-
-
-@pytest.mark.parametrize(("target", "name"), BROKEN_HOOKS, ids=[name for _, name in BROKEN_HOOKS])
-async def test_error_of_ours_is_counted_and_not_heard(tmp_path: Path, target: Any, name: str) -> None:
-    async with metering(tmp_path) as meter:
-        plugin = meter.stt()
-        with broken(target, name) as raised:
-            said = await converse(plugin)
-        await plugin.aclose()
-
-    assert said == SAID
-    assert len(raised) >= 1
-    assert meter.runtime.hook_errors == len(raised)
-
-
-@pytest.mark.parametrize("name", ["begin", "settle"])
-async def test_error_of_ours_does_not_disturb_a_recording(tmp_path: Path, name: str) -> None:
-    async with metering(tmp_path) as meter, prerecorded() as url:
-        plugin = meter.stt(base_url=url)
-        with broken(runtime.Runtime, name):
-            event = await plugin.recognize(list(utterance()), conn_options=NO_RETRY)
-        await plugin.aclose()
-
-    assert event.alternatives[0].text == SAID
-    assert meter.runtime.hook_errors == 1
-
-
-async def test_plugin_is_what_it_was(tmp_path: Path) -> None:
-    async with metering(tmp_path) as meter:
-        for bare in (
-            deepgram.STT(**meter.sims.deepgram.plugin_kwargs()),
-            openai.STT(**meter.sims.openai.plugin_kwargs()),
-        ):
-            label, before, kind = bare.label, dict(vars(bare)), type(bare)
-
-            assert instrument(instrument(bare, DEEPGRAM), DEEPGRAM) is bare
-            assert isinstance(bare, kind)
-            assert (bare.label, repr(type(bare))) == (label, repr(kind))
-            assert {key: vars(bare)[key] for key in before} == before
-            await bare.aclose()
