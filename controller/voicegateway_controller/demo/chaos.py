@@ -39,15 +39,15 @@ class Chaos:
         return self.killed.total() >= self._kills
 
     async def run(self) -> None:
-        """Kill one of the targets every few seconds, each kind in turn first, then by chance."""
-        order = list(self._targets)
-        self._random.shuffle(order)
+        """Kill one of what runs every few seconds, first a kind that was not killed yet, then by chance."""
         while not self.is_done:
             await asyncio.sleep(self._every_s * self._random.uniform(0.5, 1.5))
-            name = order.pop() if order else self._random.choice(list(self._targets))
-            pid = self._targets[name]()
-            if pid is None:
+            running = {name: pid for name, find in self._targets.items() if (pid := find()) is not None}
+            if not running:
                 continue
+            spared = [name for name in running if name not in self.killed]
+            name = self._random.choice(spared or list(running))
+            pid = running[name]
             _log.warning("kill -9 of %s, process %d", name, pid)
             try:
                 os.kill(pid, signal.SIGKILL)
