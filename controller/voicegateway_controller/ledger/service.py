@@ -17,8 +17,9 @@ from voicegateway_controller.ledger.rules import Posting, SpanFacts, post
 from voicegateway_controller.logs import get_logger
 from voicegateway_shared.pricing import Catalog
 
-LINGER_S: Final = 0.05
+LINGER_S: Final = 0.1
 """After a small batch, wait this long for the next one to fill: a transaction has a price of its own."""
+REASON_CHARS_MAX: Final = 1_000
 SHARDS: Final = 16
 """Rows of ledger_progress; runners spread over them by name."""
 _REFUSALS: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
@@ -69,50 +70,74 @@ class Ledger:
         return total
 
     async def _drain_together(self, deadline: float) -> int:
-        loops = [asyncio.create_task(self._drain_alone(deadline)) for _ in range(self._concurrency)]
-        try:
-            return sum(await asyncio.gather(*loops))
-        finally:
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
-
-    async def _drain_alone(self, deadline: float) -> int:
+        """Rate batch after batch; while they are full, helpers do the same beside it."""
+        helpers: list[asyncio.Task[int]] = []
         total = 0
         limit = self._batch_spans
-        while time.monotonic() < deadline:
-            try:
-                count = await self.rate_batch(limit)
-            except _REFUSALS as error:
-                # Something in this batch cannot be written. Halve it until the one span stands alone.
-                metrics.LEDGER_BATCHES.labels("refused").inc()
-                _log.error("ledger.batch_refused", spans=limit, error=str(error))
-                count = await self.rate_batch(1, is_rating_trusted=False) if limit == 1 else 0
-                limit = max(1, limit // 2)
+        try:
+            while time.monotonic() < deadline:
+                try:
+                    count = await self.rate_batch(limit, is_careful=limit < self._batch_spans)
+                except _REFUSALS as error:
+                    # Something in this batch cannot be written. Halve it until that span stands alone.
+                    metrics.LEDGER_BATCHES.labels("refused").inc()
+                    _log.error("ledger.batch_refused", spans=limit, error=str(error))
+                    if limit == 1:
+                        await asyncio.sleep(LINGER_S)
+                    limit = max(1, limit // 2)
+                    continue
                 total += count
-                continue
-            total += count
-            if count == 0:
+                if count == 0:
+                    break
+                limit = min(self._batch_spans, limit * 2)
+                if count == self._batch_spans and all(helper.done() for helper in helpers):
+                    total += sum(helper.result() for helper in helpers)
+                    helpers = [asyncio.create_task(self._help(deadline)) for _ in range(self._concurrency - 1)]
+                elif count < self._batch_spans // 2:
+                    await asyncio.sleep(LINGER_S)
+            return total + sum(await asyncio.gather(*helpers))
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    async def _help(self, deadline: float) -> int:
+        """Rate while there is more than one batch to rate; whatever is odd is left to the one who is helped."""
+        total = 0
+        count = self._batch_spans
+        while count == self._batch_spans and time.monotonic() < deadline:
+            try:
+                count = await self.rate_batch(self._batch_spans)
+            except _REFUSALS:
+                metrics.LEDGER_BATCHES.labels("refused").inc()
                 break
-            limit = min(self._batch_spans, limit * 2)
-            if count < limit // 4:
-                await asyncio.sleep(LINGER_S)
+            total += count
         return total
 
-    async def rate_batch(self, limit: int, *, is_rating_trusted: bool = True) -> int:
-        """Rate up to `limit` spans in one transaction, wholly or not at all; return how many left the queue."""
+    async def rate_batch(self, limit: int, *, is_careful: bool = False) -> int:
+        """Rate up to `limit` spans in one transaction, wholly or not at all; return how many left the queue.
+
+        A careful batch first looks for spans that have entries already, and sets a lone span aside when Postgres
+        refuses it. Without care both raise one of asyncpg's errors and change nothing.
+        """
         started = time.perf_counter()
         async with raw_connection(self._engine) as connection, connection.transaction():
             await connection.execute(store.PLAN_BY_INDEX)
             spans, lost = await store.take(connection, limit)
+            taken = len(spans) + lost
             if lost:
                 _log.error("ledger.span_missing", count=lost)
+            if is_careful:
+                spans = await self._without_known(connection, spans)
             if not spans:
-                return lost
-            posting = await self._write(connection, spans, is_rating_trusted=is_rating_trusted)
+                return taken
+            if is_careful and len(spans) == 1:
+                posting = await self._post_alone(connection, spans)
+            else:
+                posting = await self._post(connection, spans)
         metrics.LEDGER_BATCH_SECONDS.observe(time.perf_counter() - started)
         _count(posting)
-        return len(spans) + lost
+        return taken
 
     async def pending(self) -> Pending:
         """Return what is waiting; also sets the two gauges."""
@@ -124,29 +149,32 @@ class Ledger:
         metrics.LEDGER_LAG_SECONDS.set(row["lag_s"])
         return Pending(spans=row["spans"], lag_s=row["lag_s"])
 
-    async def _write(self, connection: Connection, spans: list[SpanFacts], *, is_rating_trusted: bool) -> Posting:
-        """Write entries and rollups; a span that has entries already adds nothing a second time."""
+    async def _post(self, connection: Connection, spans: list[SpanFacts], *, is_rating_trusted: bool = True) -> Posting:
+        """Write the entries of these spans, none of which has any, and add them to the rollups."""
         posting = post(spans, self._catalog, is_rating_trusted=is_rating_trusted)
-        try:
-            async with connection.transaction():
-                await store.insert_entries(connection, posting.entries)
-        except asyncpg.UniqueViolationError:
-            known = await store.already_rated(connection, spans)
-            _log.warning("ledger.already_rated", count=len(known))
-            posting = post(
-                [span for span in spans if span.request_id not in known],
-                self._catalog,
-                is_rating_trusted=is_rating_trusted,
-            )
-            if not posting.spans:
-                return posting
-            await store.insert_entries(connection, posting.entries)
+        await store.insert_entries(connection, posting.entries)
         if posting.poisoned:
-            reasons = [f"rating failed: {each.reason}"[:1000] for each in posting.poisoned]
+            reasons = [f"rating failed: {each.reason}"[:REASON_CHARS_MAX] for each in posting.poisoned]
             await connection.execute(store.QUARANTINE, reasons, [each.body for each in posting.poisoned])
         await store.add_to_rollups(connection, posting)
         await connection.execute(store.NOTE_PROGRESS, self._shard, posting.spans, len(posting.entries), posting.unrated)
         return posting
+
+    async def _post_alone(self, connection: Connection, spans: list[SpanFacts]) -> Posting:
+        """Write one span, locked throughout; unrated when Postgres refuses what rating made of it."""
+        try:
+            async with connection.transaction():
+                return await self._post(connection, spans)
+        except _REFUSALS as error:
+            _log.error("ledger.span_refused", request_id=spans[0].request_id, error=str(error))
+            return await self._post(connection, spans, is_rating_trusted=False)
+
+    async def _without_known(self, connection: Connection, spans: list[SpanFacts]) -> list[SpanFacts]:
+        """Leave out spans that have entries: they came again after their inbox partition was dropped."""
+        known = await store.already_rated(connection, spans)
+        if known:
+            _log.warning("ledger.already_rated", count=len(known))
+        return [span for span in spans if span.request_id not in known]
 
 
 def _count(posting: Posting) -> None:
