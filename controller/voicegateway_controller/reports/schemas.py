@@ -19,6 +19,12 @@ class Sums(BaseModel):
     unrated_requests: int = Field(description="Requests of which a part has no price: the amount is a lower bound.")
 
 
+class Total(Sums):
+    """The sums over all keys, those beyond the listed rows included."""
+
+    sessions: int = Field(description="Calls with a request in these hours.")
+
+
 class CostsRow(Sums):
     """One key's costs."""
 
@@ -33,7 +39,7 @@ class Costs(BaseModel):
     since: datetime = Field(description="Full hours are counted: rounded down.")
     until: datetime = Field(description="Full hours are counted: rounded up.")
     by: CostsBy
-    total: Sums
+    total: Total
     rows: list[CostsRow]
 
 

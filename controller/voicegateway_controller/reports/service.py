@@ -54,6 +54,7 @@ class Reports:
             rows = await self._fetch("costs_by_session", start, end, projects, ROWS_MAX)
         else:
             rows = await self._fetch("costs", by, start, end, projects, ROWS_MAX)
+        counted = await self._fetch("session_count", start, end, projects)
         names = ("amount_usd", "requests", "estimated_requests", "unrated_requests")
         total = {name: rows[0][f"total_{name}"] for name in names} if rows else {"amount_usd": "0"}
         return schemas.Costs(
@@ -61,7 +62,7 @@ class Reports:
             since=start,
             until=end,
             by=by,
-            total=schemas.Sums(**{**dict.fromkeys(names[1:], 0), **total}),
+            total=schemas.Total(**{**dict.fromkeys(names[1:], 0), **total}, sessions=counted[0]["sessions"]),
             rows=[
                 schemas.CostsRow(
                     key=row["key"], usage=_decode_usage(row["usage"]), **{name: row[name] for name in names}

@@ -14,6 +14,7 @@ from voicegateway_shared.telemetry import attributes as names
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR = NOW.replace(minute=0, second=0)
 SINCE = (HOUR - timedelta(hours=3)).isoformat().replace("+00:00", "Z")
+TOTAL = {"amount_usd": "0.0550688", "requests": 4, "estimated_requests": 1, "unrated_requests": 1, "sessions": 2}
 
 
 def _ns(instant: datetime) -> int:
@@ -76,7 +77,7 @@ async def test_costs_by_provider(books: httpx.AsyncClient, viewer: dict[str, str
     assert costs == {
         "since": SINCE,
         "by": "provider",
-        "total": {"amount_usd": "0.0550688", "requests": 4, "estimated_requests": 1, "unrated_requests": 1},
+        "total": TOTAL,
         "rows": [
             {
                 "key": "cartesia", "amount_usd": "0.05", "requests": 1, "estimated_requests": 1, "unrated_requests": 0,
@@ -114,9 +115,7 @@ async def test_costs_add_up_whatever_they_are_cut_by(
 
     costs = response.json()
     assert [row["key"] for row in costs["rows"]] == rows
-    assert costs["total"] == {
-        "amount_usd": "0.0550688", "requests": 4, "estimated_requests": 1, "unrated_requests": 1,
-    }  # fmt: skip
+    assert costs["total"] == TOTAL
     assert sum(row["requests"] for row in costs["rows"]) == 4
 
 
@@ -130,7 +129,7 @@ async def test_costs_of_an_hour_without_calls(books: httpx.AsyncClient, viewer: 
         "since": "2026-01-01T10:00:00Z",
         "until": "2026-01-01T11:00:00Z",
         "by": "provider",
-        "total": {"amount_usd": "0", "requests": 0, "estimated_requests": 0, "unrated_requests": 0},
+        "total": {"amount_usd": "0", "requests": 0, "estimated_requests": 0, "unrated_requests": 0, "sessions": 0},
         "rows": [],
     }
 

@@ -24,7 +24,13 @@ COSTS = {
     "since": "2026-11-21T00:00:00Z",
     "until": "2026-11-21T12:00:00Z",
     "by": "provider",
-    "total": {"amount_usd": "1.000000000001", "requests": 3, "estimated_requests": 1, "unrated_requests": 0},
+    "total": {
+        "amount_usd": "1.000000000001",
+        "requests": 3,
+        "estimated_requests": 1,
+        "unrated_requests": 0,
+        "sessions": 2,
+    },
     "rows": [
         {
             "key": "openai",
