@@ -114,7 +114,10 @@ class Outbox:
 
         Returns False when that did not happen in time. Not for an event loop's thread.
         """
-        threads, deadline = self._threads, time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s
+        # Another thread may just be starting them: until it has, what waits looks as if nobody would write it.
+        with self._start_lock:
+            threads = self._threads
         if threads is None or not self._mailbox.is_open:
             return not self._mailbox.operations
         if not self.flush_to_disk(timeout_s):
