@@ -32,7 +32,7 @@ REQUESTS = 60
 BURST = 15
 WARM_UP = 3
 """Requests at the start of a burst that are not counted: after a pause the processor's caches are cold for both."""
-PAUSE_S = 0.03
+PAUSE_S = 0.05
 """Longer than the outbox writer's tick: a real call makes a request every few seconds, not back to back."""
 OPTIONS = APIConnectOptions(max_retry=0)
 FRAME = rtc.AudioFrame(data=bytes(640), sample_rate=16_000, num_channels=1, samples_per_channel=320)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from functools import cache
 from multiprocessing import util
 from typing import Any, Final
 
@@ -49,9 +50,15 @@ def _id_bytes(length: int) -> bytes:
 
 def _tracer() -> Any:
     """LiveKit's tracer of the moment: its own wrapper binds signatures on every call, 15 µs we need not spend."""
+    tracer = _livekit_tracer()
+    return getattr(tracer, "_tracer", tracer)
+
+
+@cache
+def _livekit_tracer() -> Any:
     from livekit.agents.telemetry import tracer
 
-    return getattr(tracer, "_tracer", tracer)
+    return tracer
 
 
 def end_span(record: RequestRecord) -> None:

@@ -38,7 +38,7 @@ class Fleet:
         RedisUnavailable when it cannot be kept.
         """
         message = _read(body)
-        for session in message.sessions:
+        for session in message.sessions or ():
             if not allows(session.project):
                 metrics.SYNCS.labels("forbidden").inc()
                 raise Forbidden(f"the token may not speak for project {session.project!r}")
@@ -73,7 +73,7 @@ class Fleet:
         return {
             (session.session_id, session.project): session
             for holder in await self.holders()
-            for session in holder.sessions
+            for session in holder.sessions or ()
             if allows(session.project)
         }
 
@@ -87,7 +87,7 @@ def _read(body: bytes) -> SyncRequest:
         raise BadRequest(
             f"sync version {message.version} is not spoken here, {SYNC_VERSION} is: upgrade the older of the two"
         )
-    if len(message.sessions) > SESSIONS_MAX:
+    if len(message.sessions or ()) > SESSIONS_MAX:
         raise BadRequest(f"more than {SESSIONS_MAX} sessions in one message")
     if not message.incarnation or len(message.incarnation) > TEXT_CHARS_MAX:
         raise BadRequest(f"incarnation must have 1 to {TEXT_CHARS_MAX} characters")

@@ -131,7 +131,7 @@ class Reports:
         running = {
             (session.session_id, session.project): session
             for holder in holders
-            for session in holder.sessions
+            for session in holder.sessions or ()
             if access.allows(session.project)
         }
         shown = sorted(running.values(), key=lambda session: session.started_at, reverse=True)[:SESSIONS_LIVE_MAX]

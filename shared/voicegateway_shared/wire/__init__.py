@@ -1,5 +1,23 @@
 """The worker protocol's messages, version 1: the only contract between shim and controller."""
 
-from voicegateway_shared.wire.sync import SYNC_VERSION, SessionPresence, SyncRequest, SyncResponse
+from voicegateway_shared.wire.sync import (
+    SYNC_VERSION,
+    Claim,
+    Lease,
+    Priority,
+    SessionPresence,
+    SyncRequest,
+    SyncResponse,
+    VendorSignal,
+)
 
-__all__ = ["SYNC_VERSION", "SessionPresence", "SyncRequest", "SyncResponse"]
+__all__ = [
+    "SYNC_VERSION",
+    "Claim",
+    "Lease",
+    "Priority",
+    "SessionPresence",
+    "SyncRequest",
+    "SyncResponse",
+    "VendorSignal",
+]

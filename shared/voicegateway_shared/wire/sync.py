@@ -1,8 +1,14 @@
-"""`POST /v1/sync`: who a holder is and which calls it carries. Idempotent by (incarnation, seq)."""
+"""`POST /v1/sync`: who a holder is, which calls it carries, what it holds of the fleet's limits and wants of them.
 
-from typing import Final
+Idempotent by (incarnation, seq): counters are cumulative, so duplicates, reordering and loss do no harm.
+"""
+
+from typing import Final, Literal
 
 import msgspec
+
+from voicegateway_shared.limits.pool import PoolSpec
+from voicegateway_shared.limits.selector import Target
 
 SYNC_VERSION: Final = 1
 SESSIONS_MAX: Final = 256
@@ -29,8 +35,77 @@ class OutboxState(msgspec.Struct, frozen=True, kw_only=True):
     hook_errors: int = 0
 
 
+CLAIMS_MAX: Final = 256
+"""Leases one holder may have; a job process has as many as pools match its three plugins."""
+SIGNALS_MAX: Final = 32
+
+Priority = Literal["live", "batch"]
+LeaseState = Literal["ok", "outdated", "learning", "paused", "unknown"]
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a holder says of its lease on one pool. Units are the pool's meter's; all counters only grow."""
+
+    pool: str
+    project: str = ""
+    priority: Priority = "live"
+    used: int = 0
+    """Rate: units spent in this process life. Slots: how many are open now."""
+    target: int = 0
+    """Rate: the highest cumulative grant the holder will use; below what it was granted it is a return.
+    Slots: how many it wants to hold."""
+    need: int = 0
+    """Rate: the cumulative grant that the first waiting request needs, 0 when none waits."""
+    wait_ms: int = 0
+    """How long that request can still wait."""
+    demand_milli: int = 0
+    """Rate: units asked for per 1,000 s, recently. Slots: 1,000 times the slots wanted."""
+    waiters: int = 0
+    refused: int = 0
+    """Requests refused so far."""
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a holder may spend from one pool. Times count from the moment the holder sent its claim."""
+
+    pool: str
+    project: str = ""
+    priority: Priority = "live"
+    state: LeaseState = "ok"
+    """`outdated`: a newer message was heard. `learning`: the pool lost its memory, nothing new is granted.
+    `paused`: the vendor said stop. `unknown`: no such pool any more. Only `ok` and `paused` renew the lease."""
+    granted: int = 0
+    """Rate: cumulative grant. Slots: how many may be open."""
+    ttl_ms: int = 0
+    ready_ms: int = 0
+    """Nothing may be spent earlier than this after the *arrival* of the answer: the units accrue until then."""
+    retry_ms: int = 0
+    """Asking again earlier is in vain; 0 when what was asked for was granted."""
+    share_milli: int = 0
+    """The holder's fair share for when no controller can be reached: units per 1,000 s, or slots × 1,000."""
+
+
+class VendorSignal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a vendor said about its limits in an answer. Seen by one holder, meant for the fleet."""
+
+    target: Target
+    kind: Literal["limit", "refused"]
+    """`limit`: the vendor told a limit; `refused`: it answered 429."""
+    meter: str = ""
+    """For `limit`: which, as in a pool's meter."""
+    limit: int = 0
+    period_ms: int = 0
+    """0 where the vendor does not tell the period (and for slots)."""
+    remaining: int = -1
+    reset_ms: int = 0
+    retry_after_ms: int = 0
+    """For `refused`: how long the vendor told us to stay away; 0 when it did not say."""
+    header: str = ""
+    """Where it stood."""
+
+
 class SyncRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a holder says, about once in two seconds while it carries a call."""
+    """Everything a holder says: about once a second while it carries a call, at once when a lease runs dry."""
 
     version: int = SYNC_VERSION
     incarnation: str
@@ -40,7 +115,12 @@ class SyncRequest(msgspec.Struct, frozen=True, kw_only=True):
     shim_version: str
     agents_version: str = ""
     is_leaving: bool = False
-    sessions: tuple[SessionPresence, ...] = ()
+    sessions: tuple[SessionPresence, ...] | None = ()
+    """None when this message is about leases only and says nothing of calls."""
+    limits_revision: int = -1
+    """Of the pools the holder knows; -1 when it knows none."""
+    claims: tuple[Claim, ...] = ()
+    signals: tuple[VendorSignal, ...] = ()
     outbox: OutboxState = OutboxState()
 
 
@@ -50,3 +130,8 @@ class SyncResponse(msgspec.Struct, frozen=True, kw_only=True):
     version: int = SYNC_VERSION
     seq: int
     next_sync_ms: int
+    limits_revision: int = -1
+    pools: tuple[PoolSpec, ...] | None = None
+    """All pools this holder may meet, when the revision it named is not ours."""
+    leases: tuple[Lease, ...] = ()
+    """One for each claim, in their order."""

@@ -45,6 +45,9 @@ async def test_controller_hears_of_a_call_while_it_runs_and_of_the_end(
         "shim_version": __version__,
         "agents_version": metadata.version("livekit-agents"),
         "is_leaving": False,
+        "limits_revision": -1,
+        "claims": [],
+        "signals": [],
     }
     assert session.pop("started_at").endswith("Z")
     assert session == {"session_id": "AJ_5", "project": "acme", "agent": "front-desk", "room": "room-1"}

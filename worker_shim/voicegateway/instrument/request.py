@@ -168,8 +168,13 @@ def settle(record: RequestRecord, runtime: Runtime, outcome: Outcome) -> None:
 
 
 def _speech_id() -> str:
+    variable = _speech_variable()
+    handle = variable.get(None) if variable is not None else None
+    return "" if handle is None else str(getattr(handle, "id", "") or "")
+
+
+@functools.cache
+def _speech_variable() -> Any:
     from livekit.agents.voice import agent_activity
 
-    variable = getattr(agent_activity, "_SpeechHandleContextVar", None)
-    handle = variable.get(None) if variable is not None else None
-    return str(getattr(handle, "id", "") or "")
+    return getattr(agent_activity, "_SpeechHandleContextVar", None)

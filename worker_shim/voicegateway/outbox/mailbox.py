@@ -23,7 +23,7 @@ OPERATIONS_MAX: Final = 16_384
 BEGINS_MAX: Final = OPERATIONS_MAX * 3 // 4
 """Begins and checkpoints stop here; the rest is kept for settlements, which carry the money."""
 
-TICK_S: Final = 0.01
+TICK_S: Final = 0.02
 """While requests flow the writer looks by itself this often, so a caller need not wake it: waking a thread is
 a system call of 8 µs here, an append 0.1 µs. It also groups commits."""
 LINGER_S: Final = 1.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 SLOTS: Final = 64
-"""Requests begun between two commits, 10 ms apart; more than these wait for their commit as if there were no slate."""
+"""Requests begun between two commits, 20 ms apart; more than these wait for their commit as if there were no slate."""
 SLOT_BYTES: Final = 2048
 """An intent's span is some 600 bytes; one that does not fit waits for its commit."""
 _HEADER: Final = struct.Struct("<I")
