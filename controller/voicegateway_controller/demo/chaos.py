@@ -5,13 +5,18 @@ import logging
 import os
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from voicegateway_controller.demo.stage import Stage
 
 _log = logging.getLogger(__name__)
+
+START_S_MAX: Final = 60.0
+"""A worker's first job processes take some seconds, on a busy machine many."""
 
 PidFinder = Callable[[], int | None]
 
@@ -39,14 +44,16 @@ class Chaos:
         return self.killed.total() >= self._kills
 
     async def run(self) -> None:
-        """Kill one of what runs every few seconds, first a kind that was not killed yet, then by chance."""
+        """Kill one of what runs every few seconds: each kind once, the rarest first, then by chance."""
+        await self._everything_runs()
         while not self.is_done:
             await asyncio.sleep(self._every_s * self._random.uniform(0.5, 1.5))
             running = {name: pid for name, find in self._targets.items() if (pid := find()) is not None}
             if not running:
                 continue
             spared = [name for name in running if name not in self.killed]
-            name = self._random.choice(spared or list(running))
+            # Job processes first: after other kills they are away for seconds, on a busy machine for most of the run.
+            name = spared[0] if spared else self._random.choice(list(running))
             pid = running[name]
             _log.warning("kill -9 of %s, process %d", name, pid)
             try:
@@ -54,6 +61,12 @@ class Chaos:
             except ProcessLookupError:
                 continue
             self.killed[name] += 1
+
+    async def _everything_runs(self) -> None:
+        """Wait until there is one of each kind to kill, but not for ever."""
+        deadline = time.monotonic() + START_S_MAX
+        while time.monotonic() < deadline and any(find() is None for find in self._targets.values()):
+            await asyncio.sleep(0.2)
 
     def _any(self, pids: list[int]) -> int | None:
         return self._random.choice(pids) if pids else None

@@ -219,7 +219,8 @@ def test_removed_directory_is_made_again(tmp_path: Path) -> None:
         _settle(outbox, "a")
         assert outbox.flush(FLUSH_S)
 
-        shutil.rmtree(directory)
+        # Moved first: the outbox's threads may write into it while it is being emptied.
+        shutil.rmtree(directory.rename(tmp_path / "removed"))
         outbox.begin("b", lambda: span("b"))
         _settle(outbox, "c")
 
