@@ -35,6 +35,11 @@ def encode_span(record: RequestRecord) -> bytes:
     return span.SerializeToString()
 
 
+def asked(record: RequestRecord) -> int:
+    """How often the vendor was tried; only a request that we refused may never have reached it."""
+    return record.attempts if record.limited else max(1, record.attempts)
+
+
 def identifying(record: RequestRecord) -> dict[str, str]:
     """What is known of a request when it starts: who asks whom for what. Empty values mean unknown."""
     identity = record.identity
@@ -69,11 +74,15 @@ def _facts(record: RequestRecord) -> tuple[dict[str, str], dict[str, int]]:
         names.ERROR_TYPE: record.error_type if record.outcome == "error" else "",
     }
     integers = {
-        names.ATTEMPTS: max(1, record.attempts),
+        names.ATTEMPTS: asked(record),
         names.DURATION_MS: record.duration_ns // NS_PER_MS,
     }
     if record.ttfb_ns >= 0:
         integers[names.TTFB_MS] = record.ttfb_ns // NS_PER_MS
+    if record.limited:
+        integers[names.ADMISSION_REFUSED] = record.limited
+    if record.admission_wait_ns:
+        integers[names.ADMISSION_WAIT_MS] = -(-record.admission_wait_ns // NS_PER_MS)
     if record.status_code > 0:
         integers[names.STATUS_CODE] = record.status_code
     for meter, quantity in usage.items():

@@ -1,6 +1,7 @@
 """Identity: who pays for a request and which call it belongs to, read from the LiveKit job around it."""
 
 import json
+import logging
 import os
 import secrets
 import time
@@ -11,9 +12,14 @@ from functools import cache, lru_cache
 from typing import Any, Final
 
 from voicegateway_shared.telemetry import attributes
+from voicegateway_shared.wire import Priority
+
+logger = logging.getLogger("voicegateway")
 
 PROJECT_KEY: Final = attributes.PROJECT
 """Job attribute, or key in the JSON of job or room metadata, that names the project."""
+PRIORITY_KEY: Final = attributes.PRIORITY
+"""In the same places: `batch` for calls that may wait for others where a limit is short, `live` (the default) else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +32,7 @@ class Identity:
     job_id: str
     room: str
     started_at: str
+    priority: Priority = "live"
 
 
 def current_identity() -> Identity:
@@ -56,6 +63,7 @@ def _job_identity(context: Any) -> Identity:
         job_id=job.id,
         room=job.room.name,
         started_at=_now(),
+        priority=_priority_of(job),
     )
     context._voicegateway_identity = identity
     return identity
@@ -74,18 +82,32 @@ def _process_identity(pid: int) -> Identity:
 
 
 def _project_of(job: Any) -> str | None:
+    return _told(job, PROJECT_KEY)
+
+
+def _priority_of(job: Any) -> Priority:
+    told = _told(job, PRIORITY_KEY)
+    if told in (None, "live"):
+        return "live"
+    if told == "batch":
+        return "batch"
+    logger.warning("voicegateway: job %s: %s is %r, neither live nor batch; taken for live", job.id, PRIORITY_KEY, told)
+    return "live"
+
+
+def _told(job: Any, key: str) -> str | None:
     """Job attributes, then job metadata, then room metadata: the nearest to the call wins."""
-    found = job.attributes.get(PROJECT_KEY)
+    found: str | None = job.attributes.get(key)
     for text in (job.metadata, job.room.metadata):
-        found = found or _from_json(text)
+        found = found or _from_json(text, key)
     return found or None
 
 
-def _from_json(text: str) -> str | None:
+def _from_json(text: str, key: str) -> str | None:
     if not text.startswith("{"):
         return None
     try:
-        value = json.loads(text).get(PROJECT_KEY)
+        value = json.loads(text).get(key)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, str) else None

@@ -15,6 +15,10 @@ logger = logging.getLogger("voicegateway")
 
 OUTBOX_BYTES_MAX_DEFAULT: Final = 512 * 1024 * 1024
 """Half a gigabyte holds about a million requests: days of detached work on a busy host."""
+ADMIT_WAIT_MS_DEFAULT: Final = 250
+"""A pause that a caller hardly hears; LiveKit's own first retry comes 100 ms later."""
+ADMIT_WAIT_MS_MAX: Final = 10_000
+"""LiveKit's own timeout of an attempt."""
 CONFIG_VARIABLE: Final = "VOICEGATEWAY_CONFIG"
 
 
@@ -31,6 +35,8 @@ class Options:
     outbox_dir: Path = Path("~/.voicegateway/outbox")
     """Shared by every worker process of a host; must be on a local disk."""
     outbox_bytes_max: int = OUTBOX_BYTES_MAX_DEFAULT
+    admit_wait_ms: int = ADMIT_WAIT_MS_DEFAULT
+    """How long an attempt may wait for a limit of the fleet before it is refused; 0 to 10,000."""
 
     def __post_init__(self) -> None:
         """Take `~` for the home directory, whoever wrote it."""
@@ -143,12 +149,25 @@ def _bytes(where: str, value: object) -> int:
     return count
 
 
+def _wait_ms(where: str, value: object) -> int:
+    try:
+        milliseconds = int(value) if isinstance(value, int | str) and not isinstance(value, bool) else -1
+    except ValueError:
+        milliseconds = -1
+    if not 0 <= milliseconds <= ADMIT_WAIT_MS_MAX:
+        raise ConfigurationError(
+            f"{where}: {value!r} is no wait; give whole milliseconds from 0 to {ADMIT_WAIT_MS_MAX}"
+        )
+    return milliseconds
+
+
 _CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "url": _url,
     "token": _text,
     "project": _text,
     "outbox_dir": _directory,
     "outbox_bytes_max": _bytes,
+    "admit_wait_ms": _wait_ms,
 }
 
 

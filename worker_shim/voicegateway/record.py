@@ -13,6 +13,9 @@ from voicegateway_shared.usage import Modality, Outcome
 VENDOR_IDS_MAX: Final = 16
 """A request that was tried more often than this is broken in a way that ids do not explain."""
 
+LIMIT_USED_UP: Final = "limit_used_up"
+"""The error type of a request that we refused."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginFacts:
@@ -35,6 +38,10 @@ class Attempt:
     """It brought audio; a language model's chunks are looked at when it has failed."""
     is_refused: bool = False
     is_timed_out: bool = False
+    is_over: bool = False
+    """It has failed, and is counted as that; none has followed."""
+    is_signalled: bool = False
+    """The vendor's refusal was noted where its headers were seen."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -72,6 +79,12 @@ class RequestRecord:
     """Failed attempts that were taken and brought nothing."""
     untold: int = 0
     """Failed attempts that the vendor may bill without ever telling how much: they brought something, or timed out."""
+    limited: int = 0
+    """Attempts that we refused, because a limit of the fleet was used up; the vendor never heard of them."""
+    admission_wait_ns: int = 0
+    """Time spent waiting for a limit, over all attempts."""
+    ticket: Any = None
+    """The running attempt's part of the limits."""
     outcome: Outcome | None = None
     error_type: str = ""
     status_code: int = 0
@@ -111,8 +124,9 @@ class RequestRecord:
         if self.outcome is None or self.untold:
             return False
         self.count_chunks()
-        is_failed = self.outcome == "error" and not (self.chunks or self.received_samples or self.llm_usage)
-        return is_failed or not self.attempts
+        is_failed = self.outcome == "error" or self.attempt.is_over
+        is_empty = not (self.chunks or self.received_samples or self.llm_usage)
+        return (is_failed and is_empty) or not self.attempts
 
     @property
     def seen_wire(self) -> WireCount | None:
@@ -137,14 +151,15 @@ class RequestRecord:
     def end_failed_attempt(self) -> None:
         """Note that the running attempt failed. Audio may still come after the plugin's own code has ended."""
         attempt = self.attempt
-        if not self.attempts:
+        if not self.attempts or attempt.is_over:
             return
+        attempt.is_over = True
         attempt.is_answered |= self.received_samples > attempt.samples_before
-        attempt.is_answered |= any(_has_content(chunk) for chunk in self.llm_chunks[attempt.chunks_before :])
+        attempt.is_answered |= any(has_content(chunk) for chunk in self.llm_chunks[attempt.chunks_before :])
         if attempt.is_answered:
             self.untold += 1
             self.untold_samples += self.received_samples - attempt.samples_before
-            self.untold_chunks += sum(map(_has_content, self.llm_chunks[attempt.chunks_before :]))
+            self.untold_chunks += sum(map(has_content, self.llm_chunks[attempt.chunks_before :]))
             return
         self.untold += attempt.is_timed_out
         if attempt.is_refused:
@@ -153,6 +168,12 @@ class RequestRecord:
             self.silent += 1
         if self.wire is not None:
             self.wire.attempt_failed()
+
+    def refuse_attempt(self) -> None:
+        """Note that an attempt was not admitted: the one before it has failed, and this one cost nothing."""
+        self.end_failed_attempt()
+        self.limited += 1
+        self.error_type = LIMIT_USED_UP
 
     def vendor_id(self, request_id: str) -> None:
         """Note an id the vendor gave to an attempt or a connection of this request."""
@@ -185,7 +206,7 @@ class RequestRecord:
         chunks = self.llm_chunks
         if not chunks:
             return
-        self.chunks = sum(map(_has_content, chunks))
+        self.chunks = sum(map(has_content, chunks))
         self.llm_usage = next((chunk.usage for chunk in reversed(chunks) if chunk.usage is not None), None)
 
     def _llm_usage(self) -> dict[str, int]:
@@ -193,8 +214,7 @@ class RequestRecord:
         if usage is None:
             if self.is_free:
                 return {}
-            # A request that was cancelled or is open has one attempt more than those that failed.
-            prompts = self.untold + (self.outcome != "error")
+            prompts = self.untold + self._unfailed
             return {"input_tokens": prompts * estimate.input_tokens(self.chat_ctx), "output_tokens": self.chunks}
         # Each attempt sends the same prompt.
         counted = {
@@ -211,7 +231,7 @@ class RequestRecord:
         return counted
 
     def _stt_usage(self) -> dict[str, int]:
-        counted = {"audio_pushed_ms": _samples_to_ms(self.pushed, self.pushed_rate)}
+        counted = {"audio_pushed_ms": samples_to_ms(self.pushed, self.pushed_rate)}
         wire = self.seen_wire
         if wire is not None:
             counted["audio_sent_ms"] = wire.audio_sent_ms()
@@ -219,14 +239,14 @@ class RequestRecord:
             counted |= wire.add_on_ms()
         elif not self.is_free:
             # Without sight of the socket what was pushed is the upper bound of what was sent; a recording goes whole.
-            times = self.untold + (self.outcome != "error") if self.mode == "batch" else 1
+            times = self.untold + self._unfailed if self.mode == "batch" else 1
             counted["audio_sent_ms"] = times * counted["audio_pushed_ms"]
         return counted
 
     def _tts_usage(self) -> dict[str, int]:
         counted = {"characters_pushed": self.pushed}
         if self.received_samples:
-            counted["audio_received_ms"] = _samples_to_ms(self.received_samples, self.received_rate)
+            counted["audio_received_ms"] = samples_to_ms(self.received_samples, self.received_rate)
         wire = self.seen_wire
         if wire is not None:
             counted["characters_sent"] = wire.characters_sent
@@ -244,19 +264,26 @@ class RequestRecord:
         input_tokens, output_tokens = self.tts_tokens
         untold, samples = self.untold, self.untold_samples
         if not any(self.tts_tokens):
-            untold, samples = untold + (self.outcome != "error"), self.received_samples
+            untold, samples = untold + self._unfailed, self.received_samples
         input_tokens += untold * estimate.text_tokens(self.pushed)
-        output_tokens += estimate.speech_tokens(_samples_to_ms(samples, self.received_rate))
+        output_tokens += estimate.speech_tokens(samples_to_ms(samples, self.received_rate))
         return {"input_tokens": input_tokens, "output_tokens": output_tokens, "output_audio_tokens": output_tokens}
+
+    @property
+    def _unfailed(self) -> int:
+        """A request that was cancelled or is open has one attempt more than those that failed."""
+        return int(self.outcome != "error" and not self.attempt.is_over)
 
     def _bills_tokens(self) -> bool:
         return self.facts.provider == "openai" and not self.model.startswith("tts-1")
 
 
-def _has_content(chunk: Any) -> bool:
+def has_content(chunk: Any) -> bool:
+    """Whether a language model's chunk brought text or a tool call."""
     delta = chunk.delta
     return delta is not None and bool(delta.content or delta.tool_calls)
 
 
-def _samples_to_ms(samples: int, sample_rate: int) -> int:
+def samples_to_ms(samples: int, sample_rate: int) -> int:
+    """Whole milliseconds of audio; 0 while the rate is not known."""
     return samples * 1000 // sample_rate if sample_rate else 0

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from opentelemetry import trace
 
-from voicegateway.encode import OPERATIONS
+from voicegateway.encode import OPERATIONS, asked
 from voicegateway.record import RequestRecord
 from voicegateway_shared.ids import random_bits_of
 from voicegateway_shared.telemetry import attributes as names
@@ -77,12 +77,15 @@ def end_span(record: RequestRecord) -> None:
                 names.REQUEST_MODEL: record.model,
                 names.OUTCOME: record.outcome or "",
                 names.ESTIMATED: record.is_estimated(),
-                names.ATTEMPTS: max(1, record.attempts),
+                names.ATTEMPTS: asked(record),
                 **{names.USAGE_PREFIX + meter: quantity for meter, quantity in usage.items()},
             }
         )
         if record.ttfb_ns >= 0:
             span.set_attribute(names.TTFB_MS, record.ttfb_ns // 1_000_000)
+        if record.limited or record.admission_wait_ns:
+            span.set_attribute(names.ADMISSION_REFUSED, record.limited)
+            span.set_attribute(names.ADMISSION_WAIT_MS, -(-record.admission_wait_ns // 1_000_000))
         if record.modality == "llm":
             span.set_attribute(names.USAGE_INPUT_TOKENS, usage.get("input_tokens", 0))
             span.set_attribute(names.USAGE_OUTPUT_TOKENS, usage.get("output_tokens", 0))

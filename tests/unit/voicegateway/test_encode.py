@@ -100,6 +100,22 @@ def test_what_is_unknown_is_left_out() -> None:
     assert "" not in attributes.values()
 
 
+def test_request_that_was_never_admitted_cost_nothing_and_says_so() -> None:
+    record = a_record("llm", attempts=0, outcome=None, admission_wait_ns=1)
+    record.refuse_attempt()
+    record.refuse_attempt()
+    record.outcome = "error"
+
+    _, attributes = decoded(record)
+
+    assert attributes["voicegateway.attempts"] == 0
+    assert attributes["voicegateway.admission.refused"] == 2
+    assert attributes["voicegateway.admission.wait_ms"] == 1
+    assert attributes["error.type"] == "limit_used_up"
+    assert attributes["voicegateway.estimated"] is False
+    assert not [key for key in attributes if "tokens" in key]
+
+
 def test_open_request_is_an_estimate_without_an_outcome() -> None:
     _, attributes = decoded(a_record(outcome=None, ended_ns=0))
 

@@ -31,6 +31,32 @@ async def test_nearest_to_the_call_says_who_pays(given: dict[str, Any], expected
         assert current_identity().project == expected
 
 
+PRIORITY = '{"voicegateway.priority": "%s"}'
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "is_said"),
+    [
+        ({}, "live", False),
+        ({"room_metadata": PRIORITY % "batch"}, "batch", False),
+        ({"metadata": PRIORITY % "live", "room_metadata": PRIORITY % "batch"}, "live", False),
+        ({"attributes": {names.PRIORITY: "batch"}, "metadata": PRIORITY % "live"}, "batch", False),
+        ({"metadata": PRIORITY % "urgent"}, "live", True),
+        ({"metadata": '{"voicegateway.priority": 7}'}, "live", False),
+    ],
+)
+async def test_nearest_to_the_call_says_how_urgent_it_is(
+    given: dict[str, Any], expected: str, is_said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with job(**given):
+        assert current_identity().priority == expected
+        assert current_identity().priority == expected
+
+    assert [record.getMessage() for record in caplog.records if record.name == "voicegateway"] == is_said * [
+        "voicegateway: job AJ_1: voicegateway.priority is 'urgent', neither live nor batch; taken for live"
+    ]
+
+
 async def test_job_is_looked_at_once() -> None:
     with job() as context:
         first = current_identity()

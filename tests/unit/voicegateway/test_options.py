@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from voicegateway import ConfigurationError, Options
-from voicegateway.options import OUTBOX_BYTES_MAX_DEFAULT
+from voicegateway.options import ADMIT_WAIT_MS_DEFAULT, OUTBOX_BYTES_MAX_DEFAULT
 
 
 def config(tmp_path: Path, text: str) -> Path:
@@ -22,6 +22,7 @@ def test_without_settings_a_worker_is_detached() -> None:
         project="default",
         outbox_dir=Path.home() / ".voicegateway" / "outbox",
         outbox_bytes_max=OUTBOX_BYTES_MAX_DEFAULT,
+        admit_wait_ms=ADMIT_WAIT_MS_DEFAULT,
     )
 
 
@@ -54,6 +55,7 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
         "VOICEGATEWAY_TOKEN": "vgw_environment",
         "VOICEGATEWAY_PROJECT": "",
         "VOICEGATEWAY_OUTBOX_BYTES_MAX": "2000",
+        "VOICEGATEWAY_ADMIT_WAIT_MS": "0",
     }
 
     assert Options.load(environ) == Options(
@@ -62,6 +64,7 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
         project="from-file",
         outbox_dir=Path("/var/outbox"),
         outbox_bytes_max=2000,
+        admit_wait_ms=0,
     )
 
 
@@ -77,11 +80,11 @@ FILE_MISTAKES = [
     ("- worker\n", "FILE: `worker:` must be a mapping of option names to values"),
     (
         "worker: {ulr: x}\n",
-        "FILE: unknown key worker.ulr; known keys are outbox_bytes_max, outbox_dir, project, token, url",
+        "FILE: unknown key worker.ulr; known keys are admit_wait_ms, outbox_bytes_max, outbox_dir, project, token, url",
     ),
     (
         "worker: {7: x}\n",
-        "FILE: unknown key worker.7; known keys are outbox_bytes_max, outbox_dir, project, token, url",
+        "FILE: unknown key worker.7; known keys are admit_wait_ms, outbox_bytes_max, outbox_dir, project, token, url",
     ),
     ("worker: {url: ftp://x}\n", "FILE: worker.url: 'ftp://x' is no http(s) URL; give the controller's address"),
     ("worker: {url: 'http://'}\n", "FILE: worker.url: 'http:' is no http(s) URL; give the controller's address"),
@@ -119,6 +122,9 @@ def test_mistake_in_the_file_is_one_line_that_names_file_and_key(tmp_path: Path,
     [
         ("URL", "controller:8580", "'controller:8580' is no http(s) URL; give the controller's address"),
         ("OUTBOX_BYTES_MAX", "lots", "'lots' is no size; give a whole number of bytes, at least 1"),
+        ("ADMIT_WAIT_MS", "soon", "'soon' is no wait; give whole milliseconds from 0 to 10000"),
+        ("ADMIT_WAIT_MS", "-1", "'-1' is no wait; give whole milliseconds from 0 to 10000"),
+        ("ADMIT_WAIT_MS", "10001", "'10001' is no wait; give whole milliseconds from 0 to 10000"),
         ("OUTBOX_BYTES_MAX", "-1", "'-1' is no size; give a whole number of bytes, at least 1"),
     ],
 )

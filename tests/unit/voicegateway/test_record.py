@@ -13,9 +13,12 @@ UNTOLD = [chunk("Hi"), chunk(" there")]
 
 
 def attempted(record: RequestRecord, *attempts: str) -> RequestRecord:
-    """Let a record live through attempts: `refused`, `silent`, `timeout`, `broken` after a result, or `ok`."""
+    """Let a record live through attempts: `refused`, `silent`, `timeout`, `broken` after a result, `limited` by us, or `ok`."""
     record.attempts = 0
     for kind in attempts:
+        if kind == "limited":
+            record.refuse_attempt()
+            continue
         record.begin_attempt()
         record.attempt.is_refused = kind == "refused"
         record.attempt.is_timed_out = kind == "timeout"
@@ -65,6 +68,25 @@ LLM_CASES: list[tuple[Any, ...]] = [
     ),
     ("cancelled before a chunk", a_record(outcome="cancelled"), {"input_tokens": 6, "output_tokens": 0}, True),
     ("cancelled before it was sent", a_record(outcome="cancelled", attempts=0), {}, False),
+    (
+        "vendor's failure, then our refusal, then cancelled",
+        attempted(a_record(outcome="cancelled"), "silent", "limited"),
+        {},
+        False,
+    ),
+    (
+        "broke after a chunk, then our refusal",
+        attempted(a_record(outcome="error"), "broken", "limited"),
+        {"input_tokens": HELLO_TOKENS, "output_tokens": 1},
+        True,
+    ),
+    (
+        "refused by us, then told",
+        attempted(a_record(), "limited", "ok"),
+        {"input_tokens": 50, "output_tokens": 2},
+        False,
+    ),
+    ("refused by us twice", attempted(a_record(outcome="error"), "limited", "limited"), {}, False),
     ("still open", a_record(outcome=None, attempts=0), {"input_tokens": 6, "output_tokens": 0}, True),
     ("refused", attempted(a_record(outcome="error"), "refused"), {}, False),
     ("broke before a chunk", attempted(a_record(outcome="error"), "silent"), {}, False),

@@ -1,0 +1,72 @@
+"""One connection to a controller's `/v1/sync`: a message out, its answer in, and every failure as a value."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from voicegateway.limits.vendor_headers import retry_after_ms
+from voicegateway_shared.wire import SyncRequest, SyncResponse
+
+if TYPE_CHECKING:
+    import requests
+
+BUSY: Final = (429, 503)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a message: a response, or the problem in a word or two."""
+
+    response: SyncResponse | None = None
+    problem: str = ""
+    retry_after_s: float | None = None
+    """How long a busy controller asked us to be silent."""
+
+
+class SyncConnection:
+    """Used by the syncer's thread, which closes it; opened with the first message."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._url = f"{url}/v1/sync"
+        self._token = token
+        self._http: requests.Session | None = None
+
+    def say(self, message: SyncRequest, *, timeout_s: float) -> Answer:
+        """Send a message and return its answer; never raises for what a network or a controller can do."""
+        import requests
+
+        if self._http is None:
+            self._http = requests.Session()
+            # As a header, requests would replace it by what ~/.netrc says about the host.
+            self._http.auth = self._authorize
+            self._http.headers["Content-Type"] = "application/json"
+        try:
+            response = self._http.post(
+                self._url, data=msgspec.json.encode(message), timeout=timeout_s, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            return Answer(problem=type(error).__name__)
+        if not response.ok:
+            return _refused(response.status_code, response.headers.get("Retry-After"))
+        try:
+            return Answer(response=msgspec.json.decode(response.content, type=SyncResponse))
+        except msgspec.MsgspecError:
+            return Answer(problem="not a controller's answer")
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
+    def _authorize(self, request: "requests.PreparedRequest") -> "requests.PreparedRequest":
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _refused(status: int, retry_after: str | None) -> Answer:
+    asked_ms = retry_after_ms(retry_after, now=datetime.now(UTC)) if status in BUSY else None
+    return Answer(problem=f"HTTP {status}", retry_after_s=None if asked_ms is None else asked_ms / 1000)
