@@ -15,6 +15,12 @@ def _message(seq: int, **changes: Any) -> bytes:
     return json.dumps(message).encode()
 
 
+def _answer(seq: int, *, next_sync_ms: int) -> dict[str, Any]:
+    return {
+        "version": 1, "seq": seq, "next_sync_ms": next_sync_ms, "limits_revision": -1, "pools": None, "leases": [],
+    }  # fmt: skip
+
+
 async def _calls(api: httpx.AsyncClient, viewer: dict[str, str]) -> tuple[int, int]:
     live = (await api.get("/api/v1/live", headers=viewer)).json()
     return live["workers"], live["calls"]
@@ -29,10 +35,10 @@ async def test_the_newest_message_counts_whatever_the_order(
         seen.append((response.json(), await _calls(api, viewer)))
 
     assert seen == [
-        ({"version": 1, "seq": 2, "next_sync_ms": 2_000}, (1, 1)),
-        ({"version": 1, "seq": 2, "next_sync_ms": 10_000}, (1, 1)),
-        ({"version": 1, "seq": 2, "next_sync_ms": 10_000}, (1, 1)),
-        ({"version": 1, "seq": 3, "next_sync_ms": 10_000}, (1, 0)),
+        (_answer(2, next_sync_ms=2_000), (1, 1)),
+        (_answer(2, next_sync_ms=10_000), (1, 1)),
+        (_answer(2, next_sync_ms=10_000), (1, 1)),
+        (_answer(3, next_sync_ms=10_000), (1, 0)),
     ]
 
 
