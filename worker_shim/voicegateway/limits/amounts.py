@@ -5,6 +5,7 @@ refused counts as a request and as nothing else.
 """
 
 import threading
+from collections.abc import Mapping
 from typing import Any, Final
 
 from voicegateway import estimate
@@ -92,7 +93,7 @@ def spent(record: RequestRecord, habits: Habits, *, audio_ms_before: int) -> dic
     return actual
 
 
-def nothing(amounts: dict[str, int]) -> dict[str, int]:
+def nothing(amounts: Mapping[str, int]) -> dict[str, int]:
     """What an attempt spent that never asked its vendor."""
     return dict.fromkeys(amounts, 0)
 

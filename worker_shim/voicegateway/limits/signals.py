@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
 from voicegateway.limits.vendor_headers import VendorLimit
@@ -23,10 +23,25 @@ class Signals:
         self._now_s = now_s
         self._lock = threading.Lock()
         self._waiting: deque[VendorSignal] = deque(maxlen=SIGNALS_MAX)
+        self._seen: dict[Target, tuple[Hashable, float]] = {}
         self._told: dict[tuple[Target, str], tuple[int, float]] = {}
         self.on_urgent: Callable[[], None] = lambda: None
         """Rung when something should be told at once."""
         self.is_urgent = False
+
+    def is_news(self, target: Target, told: Hashable) -> bool:
+        """Whether it is worth reading what an answer told of limits: not if it is what the last one told, for a while.
+
+        Reading costs ten times as much as asking, on the loop, for each answer of a vendor.
+        """
+        now_s = self._now_s()
+        seen = self._seen.get(target)
+        if seen is not None and seen[0] == told and now_s - seen[1] < REPEAT_S:
+            return False
+        if len(self._seen) >= REMEMBERED_MAX:
+            self._seen.clear()
+        self._seen[target] = (told, now_s)
+        return True
 
     def limit(self, target: Target, seen: VendorLimit) -> None:
         """Note a limit, unless the same was noted within `REPEAT_S`."""

@@ -29,7 +29,7 @@ class SyncConnection:
     """Used by the syncer's thread, which closes it; opened with the first message."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        self._url = f"{url}/v1/sync"
+        self.url = url
         self._token = token
         self._http: requests.Session | None = None
 
@@ -44,7 +44,7 @@ class SyncConnection:
             self._http.headers["Content-Type"] = "application/json"
         try:
             response = self._http.post(
-                self._url, data=msgspec.json.encode(message), timeout=timeout_s, allow_redirects=False
+                f"{self.url}/v1/sync", data=msgspec.json.encode(message), timeout=timeout_s, allow_redirects=False
             )
         except requests.RequestException as error:
             return Answer(problem=type(error).__name__)

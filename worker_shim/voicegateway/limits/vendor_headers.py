@@ -21,6 +21,15 @@ RETRY_AFTER_MS_MAX: Final = 3_600_000
 RESET_MS_MAX: Final = 31 * 86_400_000
 _VALUE_CHARACTERS_MAX: Final = 64
 
+LIMIT_HEADERS: Final = (
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "anthropic-ratelimit-requests-limit",
+    "anthropic-ratelimit-tokens-limit",
+    "maximum-concurrent-requests",
+)
+"""Where limits stand; the other headers only tell how much of them is left."""
+
 _METERS: Final[tuple[LimitMeter, ...]] = ("requests", "tokens")
 _ANTHROPIC_PERIOD_MS: Final = 60_000
 """docs.anthropic.com/en/api/rate-limits: all of these are per minute."""

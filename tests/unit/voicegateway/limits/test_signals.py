@@ -42,6 +42,17 @@ def test_same_limit_is_told_again_only_after_a_while() -> None:
     assert not signals.is_urgent
 
 
+def test_answer_that_tells_what_the_last_one_told_is_no_news() -> None:
+    clock = Clock()
+    signals = Signals(now_s=clock)
+
+    assert signals.is_news(TARGET, ("500",))
+    assert not signals.is_news(TARGET, ("500",))
+    assert signals.is_news(TARGET, ("400",))
+    clock.s += REPEAT_S
+    assert signals.is_news(TARGET, ("400",))
+
+
 def test_changed_limit_and_other_meters_are_told_at_once() -> None:
     signals = Signals(now_s=Clock())
 
