@@ -13,7 +13,7 @@ from voicegateway_shared.wire import Claim, Lease
 
 
 @pytest.fixture
-def server(redis_url: str, services: TestServices) -> Iterator["redis.Redis[bytes]"]:
+def server(redis_url: str, services: TestServices) -> Iterator[redis.Redis]:
     client = redis.Redis.from_url(redis_url)
     yield client
     client.close()
@@ -71,14 +71,14 @@ class HearsOldSlotAnswers(SlotLease):
         super().answered(self.seq, lease, now_ns)
 
 
-def test_no_interval_of_any_history_has_more_than_burst_and_rate(server: "redis.Redis[bytes]") -> None:
+def test_no_interval_of_any_history_has_more_than_burst_and_rate(server: redis.Redis) -> None:
     found = play_rates(server, range(180))
 
     assert found["over"] == 0
     assert found["near"] > 5, "histories that stay far from the bound prove nothing"
 
 
-def test_never_more_open_than_slots_in_any_history(server: "redis.Redis[bytes]") -> None:
+def test_never_more_open_than_slots_in_any_history(server: redis.Redis) -> None:
     found = play_slots(server, range(180))
 
     assert found["over"] == 0
@@ -104,12 +104,12 @@ RATE_MUTATIONS = {
 
 
 @pytest.mark.parametrize("mutation", RATE_MUTATIONS.values(), ids=RATE_MUTATIONS)
-def test_a_rule_of_the_rate_script_is_missed(mutation: tuple[str, str], server: "redis.Redis[bytes]") -> None:
+def test_a_rule_of_the_rate_script_is_missed(mutation: tuple[str, str], server: redis.Redis) -> None:
     assert play_rates(server, range(600), mutation=mutation, is_first_enough=True)["over"] > 0
 
 
 @pytest.mark.parametrize("broken", [KeepsWhatItReturns, HearsOldAnswers, SpendsEarly])
-def test_a_rule_of_the_rate_lease_is_missed(broken: type[RateLease], server: "redis.Redis[bytes]") -> None:
+def test_a_rule_of_the_rate_lease_is_missed(broken: type[RateLease], server: redis.Redis) -> None:
     assert play_rates(server, range(600), make=broken, is_first_enough=True)["over"] > 0
 
 
@@ -128,10 +128,10 @@ SLOT_MUTATIONS = {
 
 
 @pytest.mark.parametrize("mutation", SLOT_MUTATIONS.values(), ids=SLOT_MUTATIONS)
-def test_a_rule_of_the_slots_script_is_missed(mutation: tuple[str, str], server: "redis.Redis[bytes]") -> None:
+def test_a_rule_of_the_slots_script_is_missed(mutation: tuple[str, str], server: redis.Redis) -> None:
     assert play_slots(server, range(900), mutation=mutation, is_first_enough=True)["over"] > 0
 
 
 @pytest.mark.parametrize("broken", [KeepsReturnedSlots, HearsOldSlotAnswers])
-def test_a_rule_of_the_slot_lease_is_missed(broken: type[SlotLease], server: "redis.Redis[bytes]") -> None:
+def test_a_rule_of_the_slot_lease_is_missed(broken: type[SlotLease], server: redis.Redis) -> None:
     assert play_slots(server, range(900), make=broken, is_first_enough=True)["over"] > 0
