@@ -13,7 +13,7 @@ UNTOLD = [chunk("Hi"), chunk(" there")]
 
 
 def attempted(record: RequestRecord, *attempts: str) -> RequestRecord:
-    """Let a record live through attempts: `refused`, `silent`, `timeout`, `broken` after a result, `limited` by us, or `ok`."""
+    """Let a record live through attempts: `refused`, `silent`, `timeout`, `broken`, `limited`, `ok`."""
     record.attempts = 0
     for kind in attempts:
         if kind == "limited":
