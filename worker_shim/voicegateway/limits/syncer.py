@@ -264,7 +264,7 @@ class Syncer:
             )
         elif not problem and self._is_said:
             self._is_said = False
-            logger.warning("voicegateway: controller %s answers /v1/sync again", self._url)
+            logger.warning("voicegateway: controller %s answers /v1/sync again", self._connection.url)
 
 
 def returned(claim: Claim) -> Claim:
