@@ -1,6 +1,7 @@
 """`POST /v1/traces` while Postgres or Redis is away or slow: nothing is acknowledged that is not committed."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +87,9 @@ async def test_a_database_without_a_schema_is_said_to_be_one(
         post = await api.post("/v1/traces", content=a_request(a_span()), headers=worker)
         alive = await api.get("/livez")
 
-    assert (ready.status_code, ready.json()["checks"]["schema"]) == (
-        503,
-        "is missing, needs 0001: run `voicegw migrate`",
-    )
+    schema = ready.json()["checks"]["schema"]
+    assert ready.status_code == 503
+    assert re.fullmatch(r"is missing, needs [0-9]{4}: run `voicegw migrate`", schema), schema
     assert (post.status_code, post.json()["code"]) == (503, "schema_not_migrated")
     assert alive.json() == {"status": "alive"}
 
