@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from voicegateway_controller.fleet import worker_api as fleet_worker_api
 from voicegateway_controller.http import health, problems, spa
+from voicegateway_controller.limits import api as limits_api
 from voicegateway_controller.reports import api as reports_api
 from voicegateway_controller.resources import open_resources
 from voicegateway_controller.settings import Settings
@@ -30,5 +31,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(usage_worker_api.router)
     app.include_router(fleet_worker_api.router)
     app.include_router(reports_api.router)
+    app.include_router(limits_api.router)
     app.include_router(spa.router)
     return app

@@ -70,6 +70,12 @@ class BadRequest(ControllerError):
     code = "bad_request"
 
 
+class Conflict(ControllerError):
+    """Somebody else was quicker: what the caller decided on is no longer what holds."""
+
+    code = "conflict"
+
+
 class UnsupportedMediaType(ControllerError):
     """The body has a content type or encoding that this route does not read."""
 

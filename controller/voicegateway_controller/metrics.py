@@ -55,3 +55,44 @@ RUNNER_QUEUE_UP: Final = Gauge(
     "voicegateway_runner_queue_up", "1 while the runner hears hints from Redis; the sweep works without them."
 )
 PARTITIONS_CREATED: Final = Counter("voicegateway_partitions_created_total", "Partitions created ahead of time.")
+
+LIMIT_REVISION: Final = Gauge(
+    "voicegateway_limit_revision", "Revision of the declared limits that this process goes by; 0 when none are."
+)
+LIMIT_SYNCS: Final = Counter(
+    "voicegateway_limit_syncs_total", "Messages from workers that carried claims on limits, by result.", ["result"]
+)
+LIMIT_LEASES: Final = Counter("voicegateway_limit_leases_total", "Leases answered, by state.", ["state"])
+LIMIT_LEASE_SECONDS: Final = Histogram(
+    "voicegateway_limit_lease_seconds",
+    "All claims of one message: from asking Redis to its answer.",
+    buckets=_LATENCY_S,
+)
+LIMIT_SIGNALS: Final = Counter(
+    "voicegateway_limit_signals_total",
+    "What vendors said of their limits: limit (told one), refused (answered 429).",
+    ["kind"],
+)
+LIMIT_PAUSES: Final = Counter(
+    "voicegateway_limit_pauses_total", "Pools told to pause because their vendor answered 429; prolonging counts again."
+)
+LIMIT_POOL_LEVEL: Final = Gauge(
+    "voicegateway_limit_pool_level",
+    "What can be granted from a pool now; below zero while a debt is repaid. The same at every replica.",
+    ["pool"],
+)
+LIMIT_POOL_LEASED: Final = Gauge(
+    "voicegateway_limit_pool_leased",
+    "What workers hold of a pool and have not reported spent; slots: leased.",
+    ["pool"],
+)
+LIMIT_POOL_HOLDERS: Final = Gauge("voicegateway_limit_pool_holders", "Leases that a pool has out.", ["pool"])
+LIMIT_POOL_WAITERS: Final = Gauge(
+    "voicegateway_limit_pool_waiters", "Requests that wait for a pool, as holders said last.", ["pool"]
+)
+LIMIT_POOL_REFUSED: Final = Gauge(
+    "voicegateway_limit_pool_refused", "Requests refused for want of a pool, by the holders that are present.", ["pool"]
+)
+LIMIT_POOL_PAUSED_SECONDS: Final = Gauge(
+    "voicegateway_limit_pool_paused_seconds", "How long a pool still pauses because its vendor said so.", ["pool"]
+)

@@ -14,6 +14,17 @@ from voicegateway_controller.access import Tokens
 from voicegateway_controller.db.engine import make_engine, raw_connection
 from voicegateway_controller.errors import DatabaseUnavailable
 from voicegateway_controller.fleet import Fleet
+from voicegateway_controller.limits import (
+    DefinitionsCopy,
+    Gauges,
+    Leasing,
+    Limits,
+    LimitsView,
+    PoolRecords,
+    Pools,
+    Signals,
+    Simulations,
+)
 from voicegateway_controller.queue import HintSender
 from voicegateway_controller.reports.service import Reports
 from voicegateway_controller.settings import Settings
@@ -32,6 +43,9 @@ class Resources:
     intake: Intake
     fleet: Fleet
     reports: Reports
+    limits: Limits
+    limits_view: LimitsView
+    simulations: Simulations
 
 
 @asynccontextmanager
@@ -45,8 +59,15 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     redis = open_redis(settings)
     hints = HintSender(settings.redis_url.get_secret_value())
     hints.start()
-    fleet = Fleet(redis)
+    pools = Pools(redis)
+    signals = Signals(redis, pools)
+    limits = Limits(engine, pools, DefinitionsCopy(redis))
+    limits_view = LimitsView(limits, pools, PoolRecords(redis), signals)
+    gauges = Gauges(limits, limits_view)
+    fleet = Fleet(redis, Leasing(limits, pools, signals))
     try:
+        await limits.start()
+        gauges.start()
         yield Resources(
             settings=settings,
             engine=engine,
@@ -56,8 +77,13 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             intake=Intake(engine, hints, settings),
             fleet=fleet,
             reports=Reports(engine, fleet),
+            limits=limits,
+            limits_view=limits_view,
+            simulations=Simulations(engine, limits),
         )
     finally:
+        await gauges.close()
+        await limits.close()
         await hints.close()
         await redis.aclose()
         await engine.dispose()

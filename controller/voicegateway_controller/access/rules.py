@@ -30,6 +30,7 @@ class Role(StrEnum):
 
 
 READERS: Final = frozenset({Role.ADMIN, Role.OPERATOR, Role.VIEWER})
+OPERATORS: Final = frozenset({Role.ADMIN, Role.OPERATOR})
 WORKERS: Final = frozenset({Role.ADMIN, Role.WORKER})
 
 

@@ -9,10 +9,13 @@ from redis.asyncio import Redis
 from voicegateway_controller import metrics
 from voicegateway_controller.errors import BadRequest, Forbidden, RedisUnavailable
 from voicegateway_controller.fleet.store import PresenceStore
+from voicegateway_controller.limits.leasing import Leasing
 from voicegateway_controller.logs import get_logger
 from voicegateway_shared.wire import SYNC_VERSION, SessionPresence, SyncRequest, SyncResponse
 from voicegateway_shared.wire.sync import SESSIONS_MAX
 
+LEASING_SYNC_MS: Final = 1_000
+"""While there are claims: well within a lease's life. A holder that runs dry speaks sooner."""
 BUSY_SYNC_MS: Final = 2_000
 IDLE_SYNC_MS: Final = 10_000
 SILENCE_SYNCS: Final = 4
@@ -28,34 +31,47 @@ _encode: Final = msgspec.json.Encoder().encode
 class Fleet:
     """Presence of all holders; lives as long as the process. What Redis forgets, the next messages restore."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, leasing: Leasing) -> None:
         self._store = PresenceStore(redis)
+        self._leasing = leasing
 
     async def sync(self, body: bytes, *, allows: Callable[[str], bool]) -> SyncResponse:
         """Take one message, in any order, any number of times; answer what was heard and when to speak again.
 
         Raises BadRequest for a message we cannot read, Forbidden for a project that the sender may not speak for,
-        RedisUnavailable when it cannot be kept.
+        RedisUnavailable when it cannot be kept, DatabaseUnavailable for claims while the limits are not known here.
         """
         message = _read(body)
         for session in message.sessions or ():
             if not allows(session.project):
                 metrics.SYNCS.labels("forbidden").inc()
                 raise Forbidden(f"the token may not speak for project {session.project!r}")
-        next_sync_ms = BUSY_SYNC_MS if message.sessions else IDLE_SYNC_MS
+        self._leasing.check(message, allows=allows)
+        is_about_calls = message.sessions is not None or message.is_leaving
+        held = await self._note(message) if is_about_calls else message.seq
+        answer = await self._leasing.answer(message, allows=allows)
+        return SyncResponse(
+            seq=held,
+            next_sync_ms=LEASING_SYNC_MS if message.claims else _presence_ms(message),
+            limits_revision=answer.revision,
+            pools=answer.pools,
+            leases=answer.leases,
+        )
+
+    async def _note(self, message: SyncRequest) -> int:
         try:
             held = await self._store.note(
                 incarnation=message.incarnation,
                 seq=message.seq,
-                message=_encode(message),
-                ttl_ms=next_sync_ms * SILENCE_SYNCS,
+                message=_encode(msgspec.structs.replace(message, claims=(), signals=())),
+                ttl_ms=_presence_ms(message) * SILENCE_SYNCS,
                 is_leaving=message.is_leaving,
             )
         except RedisUnavailable:
             metrics.SYNCS.labels("unavailable").inc()
             raise
         metrics.SYNCS.labels("noted" if held == message.seq else "outdated").inc()
-        return SyncResponse(seq=held, next_sync_ms=next_sync_ms)
+        return held
 
     async def holders(self) -> list[Holder]:
         """Return the last message of every holder that is present. Raises RedisUnavailable."""
@@ -76,6 +92,10 @@ class Fleet:
             for session in holder.sessions or ()
             if allows(session.project)
         }
+
+
+def _presence_ms(message: SyncRequest) -> int:
+    return BUSY_SYNC_MS if message.sessions else IDLE_SYNC_MS
 
 
 def _read(body: bytes) -> SyncRequest:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from voicegateway_controller.access.rules import READERS, WORKERS, Access, Role
+from voicegateway_controller.access.rules import OPERATORS, READERS, WORKERS, Access, Role
 from voicegateway_controller.errors import Forbidden, Unauthenticated
 from voicegateway_controller.resources import Resources
 
@@ -27,10 +27,16 @@ async def reader(request: Request) -> Access:
     return await admit(request, READERS)
 
 
+async def operator(request: Request) -> Access:
+    """Admit those who may change what runs."""
+    return await admit(request, OPERATORS)
+
+
 async def worker(request: Request) -> Access:
     """Admit workers."""
     return await admit(request, WORKERS)
 
 
 Reader = Annotated[Access, Depends(reader)]
+Operator = Annotated[Access, Depends(operator)]
 Worker = Annotated[Access, Depends(worker)]

@@ -16,8 +16,9 @@ def _message(seq: int, **changes: Any) -> bytes:
 
 
 def _answer(seq: int, *, next_sync_ms: int) -> dict[str, Any]:
+    """What is answered where no limit is declared, to a holder that did not know it."""
     return {
-        "version": 1, "seq": seq, "next_sync_ms": next_sync_ms, "limits_revision": -1, "pools": None, "leases": [],
+        "version": 1, "seq": seq, "next_sync_ms": next_sync_ms, "limits_revision": 0, "pools": [], "leases": []
     }  # fmt: skip
 
 
@@ -70,7 +71,7 @@ async def test_a_silent_holder_is_forgotten(
 ) -> None:
     await api.post("/v1/sync", content=_message(1, sessions=[SESSION]), headers=worker)
     async with Redis.from_url(redis_url) as redis:
-        keys = await redis.keys("*")
+        keys = await redis.keys("voicegateway:{fleet}*")
         assert len(keys) == 2
         holder = next(key for key in keys if b"holder:" in key)
         assert 7_000 < await redis.pttl(holder) <= 8_000
@@ -96,6 +97,16 @@ async def test_a_message_we_cannot_read_is_refused(
 
     assert (response.status_code, response.json()["code"]) == (400, "bad_request")
     assert response.json()["detail"].startswith(detail)
+
+
+async def test_a_message_that_says_nothing_of_calls_leaves_them_as_they_were(
+    api: httpx.AsyncClient, worker: dict[str, str], viewer: dict[str, str]
+) -> None:
+    await api.post("/v1/sync", content=_message(1, sessions=[SESSION]), headers=worker)
+    response = await api.post("/v1/sync", content=_message(2, sessions=None), headers=worker)
+
+    assert response.json() == _answer(2, next_sync_ms=10_000)
+    assert await _calls(api, viewer) == (1, 1)
 
 
 async def test_a_worker_speaks_for_its_own_projects_only(
