@@ -35,6 +35,11 @@ def as_table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], *, t
     console.print(table)
 
 
+def text(document: str) -> None:
+    """Print a document as it is, for a file or another program."""
+    sys.stdout.write(document)
+
+
 def line(text: str, *, style: str | None = None) -> None:
     """Print one line."""
     console.print(text, style=style, soft_wrap=True, highlight=False)
