@@ -36,8 +36,8 @@ def encode_span(record: RequestRecord) -> bytes:
 
 
 def asked(record: RequestRecord) -> int:
-    """How often the vendor was tried; only a request that we refused may never have reached it."""
-    return record.attempts if record.limited else max(1, record.attempts)
+    """How often the vendor was tried; only a request that a limit held up may never have reached it."""
+    return record.attempts if record.limited or record.admission_wait_ns else max(1, record.attempts)
 
 
 def identifying(record: RequestRecord) -> dict[str, str]:

@@ -1,27 +1,44 @@
-"""Runtime: what one worker process owns — outbox, open requests, presence. Made lazily, per process id."""
+"""Runtime: what one worker process owns — outbox, open requests, its part of the limits. Made per process id."""
 
 import logging
 import os
 import threading
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import util
 from typing import Final
 
 from voicegateway.brief import brief_intent
 from voicegateway.encode import encode_span
+from voicegateway.limits.amounts import Habits
+from voicegateway.limits.book import LeaseBook
+from voicegateway.limits.signals import Signals
+from voicegateway.limits.sync_connection import SyncConnection
+from voicegateway.limits.syncer import Syncer
 from voicegateway.options import Options
 from voicegateway.outbox import Intent, Outbox
 from voicegateway.presence import Presence
 from voicegateway.record import RequestRecord
 from voicegateway_shared.ids import Incarnation, new_incarnation
 from voicegateway_shared.usage import Outcome
+from voicegateway_shared.wire import SessionPresence
+from voicegateway_shared.wire.sync import OutboxState
 
 logger = logging.getLogger("voicegateway")
 
 TICK_S: Final = 2.0
-"""How often presence is told and long requests are checkpointed: what a kill -9 may cost of an STT stream."""
+"""How often long requests are checkpointed, for the outbox and for limits: what a kill -9 may cost of a stream."""
 EXIT_PRIORITY: Final = 20
 """Before the outbox's own finalizer (10): open requests are settled first, then flushed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a process that has a controller keeps of the fleet's limits."""
+
+    book: LeaseBook
+    signals: Signals
+    syncer: Syncer
 
 
 class Runtime:
@@ -43,7 +60,12 @@ class Runtime:
             token=options.token,
             bytes_max=options.outbox_bytes_max,
         )
-        self._presence = Presence(options, self.incarnation)
+        self.habits = Habits()
+        self.limits: Limits | None = None
+        """None without a controller: then nobody counts for the fleet."""
+        if options.url is not None:
+            self.limits = self._attached(options.url, options.token)
+        self._presence = Presence()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._close = util.Finalize(self, Runtime._at_exit, args=(self,), exitpriority=EXIT_PRIORITY)
@@ -56,7 +78,9 @@ class Runtime:
         """Write the intent that a request starts; returns at once, await its durability where it matters."""
         self._open[record.request_id] = record
         if self._thread is None:
-            self._start_thread()
+            self._start_threads()
+        elif self.limits is not None:
+            self.limits.syncer.request_began()
         return self._outbox.begin(record.request_id, partial(encode_span, record), brief_intent(record))
 
     def settle(self, record: RequestRecord, outcome: Outcome) -> None:
@@ -75,13 +99,30 @@ class Runtime:
         else:
             logger.debug("voicegateway: metering failed in %s", where, exc_info=error)
 
+    def carried(self) -> tuple[SessionPresence, ...]:
+        """The calls of the moment."""
+        return self._presence.sessions(list(self._open.values()))
+
+    def outbox_state(self) -> tuple[OutboxState, bool]:
+        """What waits on this host, and whether the outbox itself complains of the controller."""
+        stats = self._outbox.stats()
+        state = OutboxState(rows=stats.rows, bytes=stats.bytes, dropped=stats.dropped, hook_errors=self.hook_errors)
+        return state, bool(stats.error)
+
     def close(self) -> None:
         """Settle what is open, tell the controller, flush the outbox. Bounded to a few seconds."""
         self._close()
 
-    def _start_thread(self) -> None:
+    def _attached(self, url: str, token: str | None) -> Limits:
+        book, signals = LeaseBook(), Signals()
+        syncer = Syncer(SyncConnection(url, token), self.incarnation, book=book, signals=signals, holder=self)
+        return Limits(book=book, signals=signals, syncer=syncer)
+
+    def _start_threads(self) -> None:
         self._thread = threading.Thread(target=self._tick_forever, name="voicegateway-runtime", daemon=True)
         self._thread.start()
+        if self.limits is not None:
+            self.limits.syncer.start()
 
     def _tick_forever(self) -> None:
         while True:
@@ -93,11 +134,17 @@ class Runtime:
                 return
 
     def _tick(self) -> None:
-        open_records = list(self._open.values())
-        for record in open_records:
+        for record in list(self._open.values()):
             if record.modality == "stt" and record.outcome is None:
                 self._outbox.checkpoint(record.request_id, partial(encode_span, record))
-        self._presence.tell(open_records, self._outbox.stats(), self.hook_errors)
+            if record.ticket is not None:
+                self._tell_progress(record)
+
+    def _tell_progress(self, record: RequestRecord) -> None:
+        try:
+            record.ticket.progress()
+        except Exception as error:  # noqa: BLE001 - the others' checkpoints must go on
+            self.hook_failed("limits.progress", error)
 
     @staticmethod
     def _at_exit(runtime: "Runtime") -> None:
@@ -106,7 +153,8 @@ class Runtime:
         runtime._stop.set()
         for record in list(runtime._open.values()):
             runtime.settle(record, "cancelled")
-        runtime._presence.leave(runtime._outbox.stats(), runtime.hook_errors)
+        if runtime.limits is not None:
+            runtime.limits.syncer.leave()
         runtime._outbox.close(timeout_s=3.0)
 
 

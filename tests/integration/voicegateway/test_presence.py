@@ -12,7 +12,7 @@ from tests.fixtures.waiting import eventually
 from tests.integration.testing_vendors.bench import RETRY, silence
 from tests.integration.voicegateway.metering import TOKEN, metering
 
-from voicegateway import runtime
+from voicegateway.limits import syncer
 from voicegateway_shared import __version__
 from voicegateway_shared.telemetry import attributes as names
 
@@ -20,7 +20,7 @@ from voicegateway_shared.telemetry import attributes as names
 async def test_controller_hears_of_a_call_while_it_runs_and_of_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "TICK_S", 0.05)
+    monkeypatch.setattr(syncer, "PRESENCE_S", 0.05)
     async with metering(tmp_path) as meter:
         with job("AJ_5", attributes={names.PROJECT: "acme"}):
             stt = meter.stt()
@@ -69,7 +69,8 @@ async def test_process_without_a_call_says_nothing(tmp_path: Path) -> None:
 async def test_trouble_is_said_once_and_its_end_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(runtime, "TICK_S", 0.02)
+    monkeypatch.setattr(syncer, "PRESENCE_S", 0.02)
+    monkeypatch.setattr(syncer, "WORDS_AFTER_S", 0.2)
 
     async with metering(tmp_path) as meter:
         fine, meter.sink.sync_reply = meter.sink.sync_reply, Reply(status=404)
@@ -82,7 +83,8 @@ async def test_trouble_is_said_once_and_its_end_too(
         url = meter.sink.url
 
     assert [record.getMessage() for record in caplog.records if record.name == "voicegateway"] == [
-        f"voicegateway: controller {url} does not answer /v1/sync (HTTP 404); calls go on, and are not shown as live",
+        f"voicegateway: controller {url} does not answer /v1/sync (HTTP 404); calls go on and are not shown as live, "
+        "limits hold as their `offline` policies say",
         f"voicegateway: controller {url} answers /v1/sync again",
     ]
 

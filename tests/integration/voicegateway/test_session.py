@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.fixtures.job import job
+from tests.fixtures.limit_controller import LimitController
 from tests.fixtures.waiting import eventually
 from tests.integration.voicegateway.metering import Meter, Record, metering
 
@@ -217,6 +218,29 @@ async def test_project_is_that_of_the_nearest_who_names_one(
         record = await meter.record()
 
     assert record[names.PROJECT] == project
+
+
+async def test_call_under_limits_is_what_it_is_without_and_gives_everything_back(tmp_path: Path) -> None:
+    controller = LimitController(
+        {"name": "ears", "provider": "deepgram", "concurrent": 1},
+        {"name": "tokens", "provider": "openai", "tokens_per_min": 100_000},
+        {"name": "voice", "provider": "cartesia", "characters_per_min": 50_000, "concurrent": 2},
+    )
+    async with metering(tmp_path, openai=REPLY, cartesia=UNHURRIED) as meter:
+        meter.sink.decide_sync = controller
+        with job("AJ_7", attributes={names.PROJECT: "acme"}):
+            plugins = meter.stt("deepgram/nova-3:en-US"), meter.llm(), meter.tts()
+            await hold(session_of(*plugins), turns=2, is_interrupting=True)
+        await close(*plugins)
+        records = await agrees_with_the_vendors(meter)
+        tokens = sum(sum(record.billed("input_tokens", "output_tokens").values()) for record in records)
+        await eventually(lambda: controller.last_claim("tokens:tokens_per_min").used == tokens)
+        await eventually(lambda: controller.last_claim("ears:concurrent").used == 0)
+        await eventually(lambda: controller.last_claim("voice:concurrent").used == 0)
+
+    assert sorted(record[names.MODALITY] for record in records) == ["llm", "llm", "stt", "tts", "tts"]
+    assert all(record.attempts == 1 and names.ADMISSION_REFUSED not in record.facts for record in records)
+    assert {claim.project for message in controller.messages for claim in message.claims} == {"acme"}
 
 
 async def test_project_of_the_call_to_the_gateway_wins(tmp_path: Path) -> None:

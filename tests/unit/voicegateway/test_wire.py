@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.voicegateway.records import a_record
 
-from voicegateway.instrument.request import CURRENT
+from voicegateway.instrument.current import CURRENT
 from voicegateway.instrument.wire import _metered_class
 from voicegateway.record import RequestRecord
 from voicegateway.wire_count import WireCount

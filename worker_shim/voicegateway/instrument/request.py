@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar, Token
+from contextvars import Token
 from typing import Any, Final
 
 from opentelemetry import context, trace
@@ -11,6 +11,8 @@ from opentelemetry.context import Context
 
 from voicegateway import tracing
 from voicegateway.identity import current_identity
+from voicegateway.instrument import admission, vendor_signals
+from voicegateway.instrument.current import CURRENT
 from voicegateway.outbox import Intent
 from voicegateway.record import Attempt, PluginFacts, RequestRecord
 from voicegateway.runtime import Runtime, current_runtime
@@ -21,9 +23,6 @@ INTENT_WAIT_S: Final = 0.05
 
 HTTP_REFUSALS: Final = range(400, 600)
 """Statuses of a request that a vendor did not take; a websocket's close codes begin at 1000."""
-
-CURRENT: ContextVar[RequestRecord | None] = ContextVar("voicegateway_request", default=None)
-"""The request whose tasks run in this context: tells nested calls of the same plugin, and whom bytes belong to."""
 
 
 def is_nested(plugin: Any) -> bool:
@@ -84,6 +83,9 @@ def _counted_run(
     async def counted_run(*args: Any) -> Any:
         if record.attempts == 0 and not intent.durable:
             await intent_durable(intent, runtime)
+        admitted = admission.ask(record, runtime)
+        if isinstance(admitted, admission.Pending):
+            admitted = await admitted.admitted()
         record.begin_attempt()
         if args:
             _watch_audio(args[0], record.attempt, runtime)
@@ -91,7 +93,11 @@ def _counted_run(
             return await run(*args)
         except Exception as error:
             note_error(record, error)
+            vendor_signals.note_error(record, runtime, error)
             raise
+        finally:
+            if admitted is not None:
+                admitted.settle()
 
     return counted_run
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from voicegateway import tracing
-from voicegateway.instrument import request, second_opinion, wire
+from voicegateway.instrument import admission, request, second_opinion, vendor_signals, wire
+from voicegateway.instrument.current import CURRENT
 from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway.runtime import current_runtime
 from voicegateway_shared.usage import Outcome
@@ -83,15 +84,23 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
 
 def _recognize_attempt_of(cls: Any) -> Callable[..., Any]:
     async def recognize_attempt(self: Any, *args: Any, **kwargs: Any) -> Any:
-        record = request.CURRENT.get()
+        record = CURRENT.get()
         if record is None or record.owner is not self or record.mode != "batch":
             return await cls._recognize_impl(self, *args, **kwargs)
+        runtime = current_runtime()
+        admitted = admission.ask(record, runtime)
+        if isinstance(admitted, admission.Pending):
+            admitted = await admitted.admitted()
         record.begin_attempt()
         try:
             event = await cls._recognize_impl(self, *args, **kwargs)
         except Exception as error:
             request.note_error(record, error)
+            vendor_signals.note_error(record, runtime, error)
             raise
+        finally:
+            if admitted is not None:
+                admitted.settle()
         record.chunks = 1
         record.first_byte(record.started_ns)
         record.vendor_id(str(getattr(event, "request_id", "") or ""))

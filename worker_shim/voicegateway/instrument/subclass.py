@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from voicegateway.instrument import events, llm, stt, surface, tts
+from voicegateway.instrument import events, llm, stt, surface, tts, vendor_signals
 from voicegateway.record import PluginFacts
 from voicegateway.runtime import current_runtime
 
@@ -37,6 +37,7 @@ def instrument(plugin: Any, facts: PluginFacts) -> Any:
             events.subscribe(plugin, facts)
             return plugin
         plugin.__class__ = _subclass(type(plugin), facts.modality)
+        vendor_signals.watch_http(plugin)
     except Exception as error:  # noqa: BLE001 - whatever a foreign class refuses, the call must go on
         current_runtime().hook_failed(f"instrument({type(plugin).__name__})", error)
     return plugin

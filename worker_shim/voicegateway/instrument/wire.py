@@ -5,11 +5,12 @@ What an agent pushes is not what a vendor bills: plugins buffer, add spaces, dro
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from voicegateway.instrument.request import CURRENT
+from voicegateway.instrument import vendor_signals
+from voicegateway.instrument.current import CURRENT
 from voicegateway.record import RequestRecord
 from voicegateway.runtime import current_runtime
 from voicegateway.wire_count import WireCount
@@ -80,8 +81,14 @@ def _sample_rate(plugin: Any) -> int:
     return rate if isinstance(rate, int) else 0
 
 
+def _headers(websocket: Any) -> Mapping[str, str]:
+    """Those of the answer to the handshake."""
+    headers: Mapping[str, str] | None = getattr(getattr(websocket, "_response", None), "headers", None)
+    return headers or {}
+
+
 def _request_id(websocket: Any) -> str:
-    headers = getattr(getattr(websocket, "_response", None), "headers", {})
+    headers = _headers(websocket)
     return next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), "")
 
 
@@ -109,7 +116,10 @@ def _metered_class(base: type) -> type:
             super().__init__(*args, **kwargs)
             self._voicegateway_opened_ns = time.monotonic_ns()
             record = CURRENT.get()
-            if record is None or record.wire is None or record.modality != "stt":
+            if record is None:
+                return
+            vendor_signals.note_headers(record, current_runtime(), _headers(self))
+            if record.wire is None or record.modality != "stt":
                 return
             try:
                 record.wire.opened(self, self._voicegateway_opened_ns, _add_ons(self))

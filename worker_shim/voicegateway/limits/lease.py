@@ -6,10 +6,15 @@ the newest claim counts; what is left when a lease ends counts as spent.
 """
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
+from voicegateway.limits import offline
+from voicegateway.limits.offline import OfflineShare
 from voicegateway_shared.limits import PoolSpec
 from voicegateway_shared.wire import Claim, Lease, Priority
+from voicegateway_shared.wire.sync import LeaseState
 
 NS_PER_MS: Final = 1_000_000
 NS_PER_S: Final = 1_000_000_000
@@ -23,24 +28,81 @@ HALF_LIFE_S: Final = 0.5
 """Demand rises at once and falls by half in this time."""
 IDLE_SLOT_NS: Final = NS_PER_S
 """A free slot is kept this long for the next stream, unless somebody waits for one."""
+REFRESH_NS: Final = NS_PER_S
+"""A lease in use is spoken of at least so often: what is not reported counts against the burst."""
 
 
-def boot_ns() -> int:
-    """Nanoseconds that go on while the machine is suspended: a lease must die with the time, not with the work."""
+def _boot_clock() -> Callable[[], int]:
     clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic_ns() if clock is None else time.clock_gettime_ns(clock)
+    return time.monotonic_ns if clock is None else partial(time.clock_gettime_ns, clock)
+
+
+boot_ns: Final = _boot_clock()
+"""Nanoseconds that go on while the machine is suspended: a lease must die with the time, not with the work."""
+
+
+class Reservation:
+    """Units of one lease that an attempt holds and turns into spent ones as the truth becomes known."""
+
+    __slots__ = ("_epoch", "_held", "_lease", "_spent")
+
+    def __init__(self, lease: "RateLease", units: int) -> None:
+        self._lease, self._held, self._spent, self._epoch = lease, units, 0, lease.epoch
+
+    def spend(self, units: int) -> int:
+        """So much was spent in all so far; what is beyond the reservation becomes a debt. Return how much is new."""
+        lease = self._lease
+        if self._epoch != lease.epoch:
+            # Its lease has ended since, and everything reserved then counts as spent.
+            self._spent, self._held, self._epoch = self._spent + self._held, 0, lease.epoch
+        more = units - self._spent
+        if more <= 0:
+            return 0
+        covered = min(more, self._held)
+        self._held -= covered
+        lease.reserved -= covered
+        lease.used += more
+        self._spent = units
+        return more
+
+    def extend(self, now_ns: int, *, spare: int) -> bool:
+        """Try to hold at least `spare` units beyond what is spent, for what comes next."""
+        lease = self._lease
+        lacking = min(spare, lease.spec.burst) - self._held
+        if lacking <= 0 or self._epoch != lease.epoch:
+            return True
+        lease.asked(lacking)
+        if lease.left(now_ns) < lacking:
+            return False
+        lease.reserved += lacking
+        self._held += lacking
+        return True
+
+    def settle(self, units: int) -> None:
+        """So much was spent in all; the rest of the reservation is free again. Idempotent."""
+        self.spend(units)
+        if self._epoch == self._lease.epoch:
+            self._lease.reserved -= self._held
+        self._held = 0
+
+    def settle_as_reserved(self) -> None:
+        """The truth is not known: what is held counts as spent."""
+        self.settle(self._spent + self._held)
 
 
 class RateLease:
     """Units of a rate. `granted` and `used` count over the process's life; `reserved` is not yet known to be spent."""
 
     __slots__ = (
+        "_alone",
         "_asked",
         "_asked_since_ns",
         "deadline_ns",
         "demand_per_s",
         "epoch",
         "granted",
+        "is_rung",
+        "low",
         "not_before_ns",
         "priority",
         "project",
@@ -51,7 +113,10 @@ class RateLease:
         "seq",
         "share_milli",
         "spec",
+        "state",
+        "told",
         "used",
+        "waiters",
     )
 
     def __init__(self, spec: PoolSpec, *, project: str, priority: Priority, now_ns: int) -> None:
@@ -59,8 +124,16 @@ class RateLease:
         self.granted = self.used = self.reserved = self.refused = self.epoch = 0
         self.deadline_ns = self.ready_ns = self.not_before_ns = 0
         self.seq, self.sent_ns, self.share_milli = 0, 0, 0
+        self.waiters = 0
+        """Attempts in line for it."""
+        self.state: LeaseState = "ok"
         self.demand_per_s = 0.0
+        self.told = 0
+        """What was last said to be spent."""
+        self.low, self.is_rung = 0, False
+        """With no more left than this it is time to ask for more; whether that was noticed."""
         self._asked, self._asked_since_ns = 0, now_ns
+        self._alone = OfflineShare()
 
     def left(self, now_ns: int) -> int:
         """Return how many units may be spent at this instant."""
@@ -72,25 +145,38 @@ class RateLease:
         """Note that units were asked for, granted or not: the fleet divides by demand."""
         self._asked += units
 
-    def reserve(self, units: int, now_ns: int) -> bool:
+    def reserve(self, units: int, now_ns: int) -> Reservation | None:
         """Take units that will be settled later, or none. A request larger than the burst takes the whole burst."""
         units = min(units, self.spec.burst)
         if self.left(now_ns) < units:
-            return False
+            return None
         self.reserved += units
-        return True
+        return Reservation(self, units)
 
-    def settle(self, reserved: int, spent: int, *, epoch: int) -> None:
-        """Replace a reservation by what was spent; more than was reserved becomes a debt of the pool."""
-        reserved = min(reserved, self.spec.burst)
-        if epoch == self.epoch:
-            self.reserved -= reserved
-            self.used += spent
-        else:
-            # Its lease has ended since, and everything reserved then counts as spent.
-            self.used += max(0, spent - reserved)
+    def take_alone(self, units: int, now_ns: int) -> Reservation | None:
+        """Go on without a controller, as the limit's policy says, once the lease has ended; None: it says no."""
+        since_ns = self.deadline_ns
+        if now_ns < since_ns or not self._alone.admits(
+            self.spec, self.share_milli, units, since_ns=since_ns, now_ns=now_ns
+        ):
+            return None
+        return Reservation(self, 0)
 
-    def claim(self, seq: int, now_ns: int, *, need: int = 0, wait_ms: int = 0, waiters: int = 0) -> Claim:
+    @property
+    def unspent(self) -> int:
+        """Granted and free, now or when what was promised is ready."""
+        return self.granted - self.used - self.reserved
+
+    def due_ns(self, now_ns: int, *, need: int = 0) -> int | None:
+        """When to speak of this lease again; None: never, unless something happens. `need`: a waiter's units."""
+        is_short = self.unspent < min(need, self.spec.burst) or (need > 0 and now_ns >= self.deadline_ns)
+        if is_short or (self.unspent <= self.low and self.demand_per_s * HORIZON_S >= 1):
+            return self.not_before_ns
+        if self.granted > self.used or self.used != self.told or need:
+            return self.sent_ns + REFRESH_NS
+        return None
+
+    def claim(self, seq: int, now_ns: int, *, need: int = 0, wait_ms: int = 0) -> Claim:
         """Say what was spent and what is wanted; keeps a smaller promise before telling it."""
         self._look_at_demand(now_ns)
         if now_ns >= self.deadline_ns and self.granted > self.used:
@@ -99,7 +185,7 @@ class RateLease:
         held = self.used + self.reserved
         target = held + max(need, int(self.demand_per_s * HORIZON_S))
         self.granted = min(self.granted, target)
-        self.seq, self.sent_ns = seq, now_ns
+        self.seq, self.sent_ns, self.told, self.is_rung = seq, now_ns, self.used, False
         return Claim(
             pool=self.spec.id,
             project=self.project,
@@ -109,7 +195,7 @@ class RateLease:
             need=held + need if need else 0,
             wait_ms=wait_ms,
             demand_milli=int(self.demand_per_s * 1000),
-            waiters=waiters,
+            waiters=self.waiters,
             refused=self.refused,
         )
 
@@ -118,10 +204,13 @@ class RateLease:
         if seq != self.seq:
             return
         self.not_before_ns = now_ns + lease.retry_ms * NS_PER_MS
-        self.share_milli = lease.share_milli
+        self.state = lease.state
         if lease.state not in ("ok", "paused"):
             return
+        self._alone = OfflineShare()
+        self.share_milli = lease.share_milli
         self.granted = lease.granted
+        self.low = max(0, self.unspent) // 2
         self.deadline_ns = self.sent_ns + lease.ttl_ms * NS_PER_MS * (100 - GUARD_PERCENT) // 100
         wait_ms = max(lease.ready_ms, lease.retry_ms if lease.state == "paused" else 0)
         self.ready_ns = now_ns + wait_ms * NS_PER_MS * (100 + GUARD_PERCENT) // 100
@@ -144,8 +233,8 @@ class SlotLease:
 
     __slots__ = (
         "_idle_since_ns",
-        "_is_scarce",
         "deadline_ns",
+        "is_scarce",
         "not_before_ns",
         "open",
         "priority",
@@ -156,6 +245,8 @@ class SlotLease:
         "seq",
         "share_milli",
         "spec",
+        "state",
+        "waiters",
     )
 
     def __init__(self, spec: PoolSpec, *, project: str, priority: Priority) -> None:
@@ -163,7 +254,12 @@ class SlotLease:
         self.quota = self.open = self.refused = 0
         self.deadline_ns = self.not_before_ns = 0
         self.seq, self.sent_ns, self.share_milli = 0, 0, 0
-        self._idle_since_ns, self._is_scarce = 0, False
+        self.waiters = 0
+        """Attempts in line for it."""
+        self.state: LeaseState = "ok"
+        self.is_scarce = False
+        """Somebody wants more slots than there are: none is kept idle."""
+        self._idle_since_ns = 0
 
     def take(self, now_ns: int) -> bool:
         """Open a stream if a slot is free."""
@@ -172,15 +268,30 @@ class SlotLease:
         self.open += 1
         return True
 
+    def take_alone(self, now_ns: int) -> bool:
+        """Go on without a controller, as the limit's policy says, once the lease has ended."""
+        if now_ns < self.deadline_ns or not offline.admits_stream(self.spec, self.share_milli, self.quota, self.open):
+            return False
+        self.open += 1
+        return True
+
+    def due_ns(self) -> int | None:
+        """When to speak of this lease again; None: never, unless something happens."""
+        if self.waiters and self.open >= self.quota:
+            return self.not_before_ns
+        if self.is_scarce and self.quota > self.open:
+            return 0
+        return self.sent_ns + REFRESH_NS if self.quota or self.open else None
+
     def free(self, now_ns: int) -> None:
         """A stream has closed; its slot may be used again at once."""
         self.open -= 1
         self._idle_since_ns = now_ns
 
-    def claim(self, seq: int, now_ns: int, *, waiters: int = 0) -> Claim:
+    def claim(self, seq: int, now_ns: int) -> Claim:
         """Say how many are open and wanted; keeps a smaller promise before telling it."""
-        is_kept = not self._is_scarce and now_ns - self._idle_since_ns < IDLE_SLOT_NS and now_ns < self.deadline_ns
-        target = max(self.open + waiters, self.quota if is_kept else 0)
+        is_kept = not self.is_scarce and now_ns - self._idle_since_ns < IDLE_SLOT_NS and now_ns < self.deadline_ns
+        target = max(self.open + self.waiters, self.quota if is_kept else 0)
         self.quota = min(self.quota, target)
         self.seq, self.sent_ns = seq, now_ns
         return Claim(
@@ -190,16 +301,19 @@ class SlotLease:
             used=self.open,
             target=target,
             demand_milli=target * 1000,
-            waiters=waiters,
+            waiters=self.waiters,
             refused=self.refused,
         )
 
     def answered(self, seq: int, lease: Lease, now_ns: int) -> None:
         """Take the answer to a claim; one to an older claim than the newest is ignored."""
-        if seq != self.seq or lease.state in ("outdated", "unknown"):
+        if seq != self.seq:
+            return
+        self.state = lease.state
+        if lease.state in ("outdated", "unknown"):
             return
         self.quota = lease.granted
         self.deadline_ns = self.sent_ns + lease.ttl_ms * NS_PER_MS * (100 - GUARD_PERCENT) // 100
         self.not_before_ns = now_ns + lease.retry_ms * NS_PER_MS
         self.share_milli = lease.share_milli
-        self._is_scarce = lease.retry_ms > 0
+        self.is_scarce = lease.retry_ms > 0

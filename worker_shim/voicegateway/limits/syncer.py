@@ -57,12 +57,12 @@ class Book(Protocol):
         """When the next message should be sent; None: it need not."""
         ...
 
-    def claims(self) -> tuple[Claim, ...]:
-        """What to say of each lease."""
+    def serve(self) -> int | None:
+        """Admit whom units that were promised for later serve now; return when to do so again."""
         ...
 
-    def sent(self, seq: int) -> None:
-        """The claims leave now."""
+    def claims(self, seq: int) -> tuple[Claim, ...]:
+        """What to say of each lease, at once: a lease's time counts from before its claim leaves."""
         ...
 
     def answered(self, seq: int, response: SyncResponse) -> None:
@@ -164,10 +164,10 @@ class Syncer:
 
     def _look(self) -> float:
         """Say what is due; return for how many seconds nothing is."""
+        turn_ns, due_ns = self._book_says()
         now_ns = boot_ns()
         if now_ns < self._not_before_ns:
-            return (self._not_before_ns - now_ns) / NS_PER_S
-        due_ns = self._due_ns()
+            return _until_s(now_ns, self._not_before_ns, turn_ns)
         is_lease_due = (due_ns is not None and due_ns <= now_ns) or self._signals.is_urgent
         is_presence_due = now_ns >= self._presence_ns - round(TOGETHER_S * NS_PER_S) * is_lease_due
         if is_presence_due:
@@ -178,15 +178,15 @@ class Syncer:
             return 0.0
         if is_presence_due:
             self.first_word.heard()
-        next_ns = self._presence_ns if due_ns is None else min(due_ns, self._presence_ns)
-        return max(0.0, (next_ns - now_ns) / NS_PER_S)
+        return _until_s(now_ns, self._presence_ns, due_ns, turn_ns)
 
-    def _due_ns(self) -> int | None:
+    def _book_says(self) -> tuple[int | None, int | None]:
+        """When a waiter's turn is, and when the next message is due."""
         try:
-            return self._book.due_ns()
+            return self._book.serve(), self._book.due_ns()
         except Exception as error:  # noqa: BLE001 - presence goes on without leases
             self._holder.hook_failed("limits.due", error)
-            return None
+            return None, None
 
     def _speak(
         self,
@@ -224,9 +224,7 @@ class Syncer:
 
     def _claims(self, seq: int, *, is_leaving: bool) -> tuple[int, tuple[Claim, ...]]:
         try:
-            revision, claims = self._book.revision, self._book.claims()
-            # A lease's time counts from before its claim leaves.
-            self._book.sent(seq)
+            revision, claims = self._book.revision, self._book.claims(seq)
         except Exception as error:  # noqa: BLE001 - presence goes on without leases
             self._holder.hook_failed("limits.claims", error)
             return -1, ()
@@ -273,6 +271,10 @@ def returned(claim: Claim) -> Claim:
     Those slots come back when the lease has run out: a socket may outlive our last word by a moment.
     """
     return msgspec.structs.replace(claim, target=claim.used, need=0, wait_ms=0, demand_milli=0, waiters=0)
+
+
+def _until_s(now_ns: int, *moments_ns: int | None) -> float:
+    return max(0.0, (min(each for each in moments_ns if each is not None) - now_ns) / NS_PER_S)
 
 
 @cache

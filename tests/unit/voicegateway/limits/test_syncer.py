@@ -40,12 +40,13 @@ class ScriptedBook:
     def due_ns(self) -> int | None:
         return self.due
 
-    def claims(self) -> tuple[Claim, ...]:
-        return self.said
+    def serve(self) -> int | None:
+        return None
 
-    def sent(self, seq: int) -> None:
+    def claims(self, seq: int) -> tuple[Claim, ...]:
         self.due = None
         self.events.append(("sent", seq))
+        return self.said
 
     def answered(self, seq: int, response: SyncResponse) -> None:
         self.events.append(("answered", seq))
@@ -324,7 +325,7 @@ def test_returned_claim_keeps_open_slots_and_what_was_counted() -> None:
     assert returned(claim) == Claim(pool="p:concurrent", project="acme", priority="batch", used=2, target=2, refused=7)
 
 
-@pytest.mark.parametrize("name", ["due_ns", "claims", "sent", "answered"])
+@pytest.mark.parametrize("name", ["serve", "due_ns", "claims", "answered"])
 def test_broken_leases_do_not_silence_presence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PRESENCE_S", 0.01)
 

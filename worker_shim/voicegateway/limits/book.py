@@ -1,0 +1,407 @@
+"""The lease book: every lease of one process, the requests that wait for them, and what to tell the controller.
+
+Pure state under one lock: event loops admit and settle, the syncer's thread claims and hears. No I/O, no timers.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from voicegateway.limits.lease import NS_PER_MS, NS_PER_S, RateLease, Reservation, SlotLease, boot_ns
+from voicegateway_shared.limits import LimitMeter, PoolSpec, Target
+from voicegateway_shared.wire import Claim, Priority, SyncResponse
+from voicegateway_shared.wire.sync import CLAIMS_MAX
+
+LINE_MAX: Final = 1_000
+"""Attempts that wait at once; a process with more of them is refused the rest."""
+PLANS_MAX: Final = 1_024
+"""Targets × priorities of a process; a job process has a handful."""
+OFFLINE_AFTER_NS: Final = 3 * NS_PER_S
+"""A controller that is away for less, while it restarts say, still counts for the fleet: no policy of ours does."""
+ROUND_TRIP_MS: Final = 10
+"""Of a waiter's patience this is left for the way of the answer."""
+RETRY_MS_MIN: Final = 100
+"""The least that a refused request is told to wait."""
+METERS_OF: Final[Mapping[str, frozenset[LimitMeter]]] = {
+    "llm": frozenset(("requests", "tokens", "slots")),
+    "stt": frozenset(("requests", "audio_ms", "sessions", "slots")),
+    "tts": frozenset(("requests", "characters", "sessions", "slots")),
+    "realtime": frozenset(("requests", "tokens", "audio_ms", "sessions", "slots")),
+}
+"""What a request of a modality can spend: a provider's limit of characters does not stop its language models."""
+
+Reason = Literal["limit", "paused", "learning", "closed"]
+Key = tuple[str, str, Priority]
+"""Pool, project, priority."""
+AnyLease = RateLease | SlotLease
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why an attempt was not admitted."""
+
+    pool: str
+    retry_after_ms: int
+    reason: Reason
+
+
+class Plan:
+    """The leases that a request must be admitted by. Good until the limits change."""
+
+    __slots__ = ("leases", "priority", "rates", "slots", "target")
+
+    def __init__(
+        self, target: Target, priority: Priority, rates: tuple[tuple[RateLease, str], ...], slots: tuple[SlotLease, ...]
+    ) -> None:
+        self.target, self.priority, self.rates, self.slots = target, priority, rates, slots
+        self.leases: tuple[AnyLease, ...] = (*(lease for lease, _ in rates), *slots)
+
+
+class Ticket:
+    """One admitted attempt. Any thread; ended by `settle`."""
+
+    __slots__ = ("_book", "_reservations", "_slots")
+
+    def __init__(
+        self, book: "LeaseBook", reservations: list[tuple[str, Reservation]], slots: tuple[SlotLease, ...]
+    ) -> None:
+        self._book, self._reservations, self._slots = book, reservations, slots
+
+    def progress(self, meter: str, units: int) -> None:
+        """So much of a meter was spent so far, cumulative; twice as much as lately is reserved for what comes."""
+        self._book._progress(self._reservations, meter, units)
+
+    def settle(self, actual: Mapping[str, int]) -> None:
+        """Tell the truth; a meter that is not named spent what was reserved. Idempotent."""
+        reservations, self._reservations = self._reservations, []
+        slots, self._slots = self._slots, ()
+        if reservations or slots:
+            self._book._settle(reservations, slots, actual)
+
+
+class Waiter:
+    """An attempt in line."""
+
+    __slots__ = ("amounts", "plan", "until_ns", "wake")
+
+    def __init__(
+        self, plan: Plan, amounts: Mapping[str, int], until_ns: int, wake: Callable[["Ticket | Refusal"], None]
+    ) -> None:
+        self.plan, self.amounts, self.until_ns, self.wake = plan, amounts, until_ns, wake
+
+
+Woken = list[tuple[Waiter, Ticket | Refusal]]
+Needs = dict[RateLease, tuple[int, int]]
+"""Units that the first waiter of a lease needs, and until when it waits."""
+
+
+class LeaseBook:
+    """Lives as long as its process's runtime. Every method may be called from any thread."""
+
+    def __init__(self, *, now_ns: Callable[[], int] = boot_ns) -> None:
+        self._now_ns = now_ns
+        self._lock = threading.Lock()
+        self._pools: tuple[PoolSpec, ...] = ()
+        self._leases: dict[Key, AnyLease] = {}
+        """Never forgotten, even when its limit is: the pool may still know what it granted to this process life."""
+        self._live: list[AnyLease] = []
+        self._plans: dict[tuple[Target, Priority], Plan | None] = {}
+        self._line: deque[Waiter] = deque()
+        self._claimed: list[AnyLease] = []
+        self._failing_since_ns = 0
+        self.revision = -1
+        """Of the limits that are known, -1 while none are."""
+        self.on_due: Callable[[], None] = lambda: None
+        """Rung when there is something to tell sooner than `due_ns` said."""
+
+    def plan_for(self, target: Target, priority: Priority) -> Plan | None:
+        """Return what a request must be admitted by; None when no limit is about it."""
+        try:
+            return self._plans[target, priority]
+        except KeyError:
+            with self._lock:
+                return self._planned(target, priority)
+
+    def try_admit(self, plan: Plan, amounts: Mapping[str, int]) -> Ticket | None:
+        """Take from all pools of a plan, or from none when one has not enough or others wait for it."""
+        now_ns = self._now_ns()
+        with self._lock:
+            for lease, meter in plan.rates:
+                lease.asked(amounts.get(meter, 0))
+            if self._line and any(lease.waiters for lease in plan.leases):
+                return None
+            return self._admit(plan, amounts, now_ns)
+
+    def wait(
+        self, plan: Plan, amounts: Mapping[str, int], *, until_ns: int, wake: Callable[[Ticket | Refusal], None]
+    ) -> Waiter:
+        """Stand in line; `wake` is called once from some thread, unless `cancel` comes first."""
+        waiter = Waiter(plan, amounts, until_ns, wake)
+        with self._lock:
+            now_ns = self._now_ns()
+            refusal = self._in_vain(waiter, now_ns)
+            if refusal is None:
+                self._line.append(waiter)
+                _count(waiter.plan, 1)
+        if refusal is None:
+            self.on_due()
+        else:
+            wake(refusal)
+        return waiter
+
+    def cancel(self, waiter: Waiter) -> Refusal | None:
+        """Leave the line; None when the waiter was woken already, and has or will have its outcome."""
+        with self._lock:
+            now_ns = self._now_ns()
+            woken = self._served(now_ns)
+            refusal: Refusal | None = None
+            if waiter in self._line:
+                self._line.remove(waiter)
+                _count(waiter.plan, -1)
+                refusal = self._refusal(waiter, now_ns)
+        _wake(woken)
+        return refusal
+
+    def serve(self) -> int | None:
+        """Admit whom units that were promised for later serve now; return when to look again."""
+        with self._lock:
+            if not self._line:
+                return None
+            now_ns = self._now_ns()
+            woken = self._served(now_ns)
+            ready = [lease.ready_ns for each in self._line for lease, _ in each.plan.rates if lease.ready_ns > now_ns]
+        _wake(woken)
+        return min(ready, default=None)
+
+    def due_ns(self) -> int | None:
+        """When the next message should be sent; now or earlier: at once. None: it need not."""
+        with self._lock:
+            now_ns = self._now_ns()
+            needs = self._needs()
+            due: int | None = None
+            for lease in self._live:
+                each = _due_ns(lease, now_ns, needs)
+                if each is not None and (due is None or each < due):
+                    due = each
+            return due
+
+    def claims(self, seq: int) -> tuple[Claim, ...]:
+        """Say what is held and wanted, smaller promises kept already. Leases' time counts from now: send it at once."""
+        with self._lock:
+            now_ns = self._now_ns()
+            needs = self._needs()
+            self._claimed = [lease for lease in self._live if _due_ns(lease, now_ns, needs) is not None]
+            if len(self._claimed) > CLAIMS_MAX:
+                self._claimed.sort(key=lambda lease: (not lease.waiters, lease.sent_ns))
+                del self._claimed[CLAIMS_MAX:]
+            return tuple(_claim(lease, seq, now_ns, needs) for lease in self._claimed)
+
+    def answered(self, seq: int, response: SyncResponse) -> None:
+        """Take the leases of the answer to the newest message, and the limits where they changed."""
+        with self._lock:
+            now_ns = self._now_ns()
+            self._failing_since_ns = 0
+            for lease, told in zip(self._claimed, response.leases, strict=False):
+                lease.answered(seq, told, now_ns)
+            if response.pools is not None:
+                self._configure(response.pools, response.limits_revision)
+            woken = self._served(now_ns)
+        _wake(woken)
+
+    def failed(self, seq: int) -> None:
+        """No answer came: leases run on until they end, and from then on their `offline` policy holds."""
+        del seq
+        with self._lock:
+            now_ns = self._now_ns()
+            self._failing_since_ns = self._failing_since_ns or now_ns
+            woken = self._served(now_ns)
+        _wake(woken)
+
+    def _configure(self, pools: tuple[PoolSpec, ...], revision: int) -> None:
+        self._pools, self.revision = pools, revision
+        specs = {spec.id: spec for spec in pools}
+        self._plans.clear()
+        self._live = []
+        for (pool_id, _, _), lease in self._leases.items():
+            if pool_id in specs:
+                lease.spec = specs[pool_id]
+                self._live.append(lease)
+        for waiter in self._line:
+            before = waiter.plan
+            waiter.plan = self._planned(before.target, before.priority) or Plan(before.target, before.priority, (), ())
+            _count(before, -1)
+            _count(waiter.plan, 1)
+
+    def _planned(self, target: Target, priority: Priority) -> Plan | None:
+        meters = METERS_OF.get(target.modality, frozenset())
+        matching = [spec for spec in self._pools if spec.meter in meters and spec.selector.matches(target)]
+        plan: Plan | None = None
+        if matching:
+            leases = [(self._lease(spec, target.project, priority), spec.meter) for spec in matching]
+            plan = Plan(
+                target,
+                priority,
+                tuple((lease, meter) for lease, meter in leases if isinstance(lease, RateLease)),
+                tuple(lease for lease, _ in leases if isinstance(lease, SlotLease)),
+            )
+        if len(self._plans) >= PLANS_MAX:
+            self._plans.clear()
+        self._plans[target, priority] = plan
+        return plan
+
+    def _lease(self, spec: PoolSpec, project: str, priority: Priority) -> AnyLease:
+        key = (spec.id, project, priority)
+        lease = self._leases.get(key)
+        if lease is None:
+            if spec.is_rate:
+                lease = RateLease(spec, project=project, priority=priority, now_ns=self._now_ns())
+            else:
+                lease = SlotLease(spec, project=project, priority=priority)
+            self._leases[key] = lease
+            self._live.append(lease)
+        return lease
+
+    def _admit(self, plan: Plan, amounts: Mapping[str, int], now_ns: int) -> Ticket | None:
+        reservations: list[tuple[str, Reservation]] = []
+        for lease, meter in plan.rates:
+            units = amounts.get(meter, 0)
+            if not units:
+                continue
+            reservation = lease.reserve(units, now_ns)
+            if reservation is None and self._is_offline(now_ns):
+                reservation = lease.take_alone(units, now_ns)
+            if reservation is None:
+                _undo(reservations, ())
+                return None
+            reservations.append((meter, reservation))
+            if lease.granted - lease.used - lease.reserved <= lease.low and not lease.is_rung:
+                lease.is_rung = True
+                self.on_due()
+        for index, slot in enumerate(plan.slots):
+            if not slot.take(now_ns) and not (self._is_offline(now_ns) and slot.take_alone(now_ns)):
+                _undo(reservations, plan.slots[:index])
+                return None
+        return Ticket(self, reservations, plan.slots)
+
+    def _is_offline(self, now_ns: int) -> bool:
+        return self._failing_since_ns > 0 and now_ns - self._failing_since_ns >= OFFLINE_AFTER_NS
+
+    def _served(self, now_ns: int) -> Woken:
+        """Admit from the front; nobody overtakes a waiter on a lease that it waits for."""
+        woken: Woken = []
+        left: deque[Waiter] = deque()
+        blocked: set[AnyLease] = set()
+        for waiter in self._line:
+            ticket = None
+            if blocked.isdisjoint(waiter.plan.leases):
+                ticket = self._admit(waiter.plan, waiter.amounts, now_ns)
+            if ticket is None:
+                blocked.update(waiter.plan.leases)
+                left.append(waiter)
+            else:
+                _count(waiter.plan, -1)
+                woken.append((waiter, ticket))
+        self._line = left
+        return woken
+
+    def _in_vain(self, waiter: Waiter, now_ns: int) -> Refusal | None:
+        """Whether it is known already that waiting will not help."""
+        is_long = len(self._line) >= LINE_MAX
+        for lease in waiter.plan.leases:
+            is_stopped = lease.state == "paused" and lease.not_before_ns > waiter.until_ns
+            if is_stopped or is_long:
+                lease.refused += 1
+                return _refused(lease, now_ns, "paused" if is_stopped else "limit")
+        return None
+
+    def _refusal(self, waiter: Waiter, now_ns: int) -> Refusal:
+        """Why a waiter waited in vain: the first of its pools that has not enough."""
+        lacking: AnyLease = next(
+            (lease for lease, meter in waiter.plan.rates if lease.left(now_ns) < waiter.amounts.get(meter, 0)),
+            next((slot for slot in waiter.plan.slots if slot.open >= slot.quota), waiter.plan.leases[0]),
+        )
+        lacking.refused += 1
+        reason: Reason = "limit"
+        if self._is_offline(now_ns) and lacking.spec.offline == "closed":
+            reason = "closed"
+        elif lacking.state in ("paused", "learning"):
+            reason = "paused" if lacking.state == "paused" else "learning"
+        return _refused(lacking, now_ns, reason)
+
+    def _needs(self) -> Needs:
+        needs: Needs = {}
+        for waiter in self._line:
+            for lease, meter in waiter.plan.rates:
+                units = waiter.amounts.get(meter, 0)
+                if units and lease not in needs:
+                    needs[lease] = (units, waiter.until_ns)
+        return needs
+
+    def _progress(self, reservations: list[tuple[str, Reservation]], meter: str, units: int) -> None:
+        is_enough = True
+        with self._lock:
+            now_ns = self._now_ns()
+            for name, reservation in reservations:
+                if name == meter:
+                    is_enough = reservation.extend(now_ns, spare=2 * reservation.spend(units))
+        if not is_enough:
+            self.on_due()
+
+    def _settle(
+        self,
+        reservations: list[tuple[str, Reservation]],
+        slots: tuple[SlotLease, ...],
+        actual: Mapping[str, int],
+    ) -> None:
+        with self._lock:
+            now_ns = self._now_ns()
+            for meter, reservation in reservations:
+                if meter in actual:
+                    reservation.settle(actual[meter])
+                else:
+                    reservation.settle_as_reserved()
+            is_wanted = False
+            for slot in slots:
+                slot.free(now_ns)
+                is_wanted = is_wanted or slot.is_scarce
+            woken = self._served(now_ns) if self._line else []
+        if is_wanted:
+            self.on_due()
+        _wake(woken)
+
+
+def _refused(lease: AnyLease, now_ns: int, reason: Reason) -> Refusal:
+    retry_ms = max(RETRY_MS_MIN, (lease.not_before_ns - now_ns) // NS_PER_MS)
+    return Refusal(pool=lease.spec.id, retry_after_ms=retry_ms, reason=reason)
+
+
+def _undo(reservations: list[tuple[str, Reservation]], slots: tuple[SlotLease, ...]) -> None:
+    for _, reservation in reservations:
+        reservation.settle(0)
+    for slot in slots:
+        slot.open -= 1
+
+
+def _due_ns(lease: AnyLease, now_ns: int, needs: Needs) -> int | None:
+    if isinstance(lease, SlotLease):
+        return lease.due_ns()
+    return lease.due_ns(now_ns, need=needs.get(lease, (0, 0))[0])
+
+
+def _claim(lease: AnyLease, seq: int, now_ns: int, needs: Needs) -> Claim:
+    if isinstance(lease, SlotLease):
+        return lease.claim(seq, now_ns)
+    need, until_ns = needs.get(lease, (0, 0))
+    return lease.claim(seq, now_ns, need=need, wait_ms=max(0, (until_ns - now_ns) // NS_PER_MS - ROUND_TRIP_MS))
+
+
+def _count(plan: Plan, one: int) -> None:
+    for lease in plan.leases:
+        lease.waiters += one
+
+
+def _wake(woken: Woken) -> None:
+    for waiter, outcome in woken:
+        waiter.wake(outcome)
