@@ -74,7 +74,7 @@ class Pending:
         """
         record, runtime = self._record, self._runtime
         since_ns = boot_ns()
-        outcome: Ticket | Refusal | None = None
+        refusal: Exception | None = None
         try:
             outcome = await self._wait()
             if isinstance(outcome, Refusal):
@@ -85,9 +85,9 @@ class Pending:
             return None
         finally:
             record.admission_wait_ns += boot_ns() - since_ns
-        if isinstance(outcome, Refusal):
+        if refusal is not None:
             raise refusal
-        return None if outcome is None else _admission(record, runtime, outcome)
+        return _admission(record, runtime, outcome) if isinstance(outcome, Ticket) else None
 
     async def _wait(self) -> Ticket | Refusal | None:
         if self._place is not None:

@@ -55,7 +55,8 @@ class Plan:
     def __init__(
         self, target: Target, priority: Priority, rates: tuple[tuple[RateLease, str], ...], slots: tuple[SlotLease, ...]
     ) -> None:
-        self.target, self.priority, self.rates, self.slots = target, priority, rates, slots
+        self.target, self.rates, self.slots = target, rates, slots
+        self.priority: Priority = priority
         self.leases: tuple[AnyLease, ...] = (*(lease for lease, _ in rates), *slots)
 
 

@@ -120,7 +120,8 @@ class RateLease:
     )
 
     def __init__(self, spec: PoolSpec, *, project: str, priority: Priority, now_ns: int) -> None:
-        self.spec, self.project, self.priority = spec, project, priority
+        self.spec, self.project = spec, project
+        self.priority: Priority = priority
         self.granted = self.used = self.reserved = self.refused = self.epoch = 0
         self.deadline_ns = self.ready_ns = self.not_before_ns = 0
         self.seq, self.sent_ns, self.share_milli = 0, 0, 0
@@ -250,7 +251,8 @@ class SlotLease:
     )
 
     def __init__(self, spec: PoolSpec, *, project: str, priority: Priority) -> None:
-        self.spec, self.project, self.priority = spec, project, priority
+        self.spec, self.project = spec, project
+        self.priority: Priority = priority
         self.quota = self.open = self.refused = 0
         self.deadline_ns = self.not_before_ns = 0
         self.seq, self.sent_ns, self.share_milli = 0, 0, 0
