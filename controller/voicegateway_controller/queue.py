@@ -54,10 +54,13 @@ def open_queue(redis_url: str) -> ArqRedis:
 
 
 class HintSender:
-    """Tells the runner that there is something to rate, off every request's path; start() it, then close() it."""
+    """Tells the runner that there is something to rate, off every request's path; start() it, then close() it.
 
-    def __init__(self, redis_url: str) -> None:
-        self._pool = open_queue(redis_url)
+    Without a queue it tells nobody: the runner's sweep finds the work.
+    """
+
+    def __init__(self, redis_url: str | None) -> None:
+        self._pool = None if redis_url is None else open_queue(redis_url)
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._is_failing = False
@@ -65,7 +68,8 @@ class HintSender:
 
     def start(self) -> None:
         """Begin sending in the background."""
-        self._task = asyncio.create_task(self._send_forever(), name="hints")
+        if self._pool is not None:
+            self._task = asyncio.create_task(self._send_forever(self._pool), name="hints")
 
     def hint(self) -> None:
         """Ask for one wake-up soon. Never waits, never fails."""
@@ -79,16 +83,17 @@ class HintSender:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        with suppress(RedisError, OSError):
-            await self._pool.aclose(close_connection_pool=True)
+        if self._pool is not None:
+            with suppress(RedisError, OSError):
+                await self._pool.aclose(close_connection_pool=True)
 
-    async def _send_forever(self) -> None:
+    async def _send_forever(self, pool: ArqRedis) -> None:
         while not self._is_closing:
             await self._wanted.wait()
             self._wanted.clear()
             try:
                 async with asyncio.timeout(HINT_TIMEOUT_S):
-                    await self._pool.enqueue_job(ROLLUP_JOB, _job_id=ROLLUP_JOB)
+                    await pool.enqueue_job(ROLLUP_JOB, _job_id=ROLLUP_JOB)
             except (RedisError, OSError, TimeoutError) as error:
                 metrics.HINTS.labels("failed").inc()
                 if not self._is_failing:

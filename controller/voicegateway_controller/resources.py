@@ -26,6 +26,7 @@ from voicegateway_controller.limits import (
     Simulations,
 )
 from voicegateway_controller.queue import HintSender
+from voicegateway_controller.redis_client import open_redis
 from voicegateway_controller.reports.service import Reports
 from voicegateway_controller.settings import Settings
 from voicegateway_controller.usage.service import Intake
@@ -56,8 +57,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         pool_size=settings.database_pool_size,
         application_name="voicegateway-api",
     )
-    redis = open_redis(settings)
-    hints = HintSender(settings.redis_url.get_secret_value())
+    redis = open_redis(settings.redis_url.get_secret_value())
+    hints = HintSender(settings.queue_url)
     hints.start()
     pools = Pools(redis)
     signals = Signals(redis, pools)
@@ -87,18 +88,6 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         await hints.close()
         await redis.aclose()
         await engine.dispose()
-
-
-def open_redis(settings: Settings) -> Redis:
-    """Return a client that gives up quickly: presence is worth a second, not a call."""
-    client: Redis = Redis.from_url(
-        settings.redis_url.get_secret_value(),
-        socket_connect_timeout=0.5,
-        socket_timeout=1.0,
-        max_connections=50,
-        decode_responses=False,
-    )
-    return client
 
 
 async def wait_for_postgres(engine: AsyncEngine, *, timeout_s: float) -> None:

@@ -110,8 +110,9 @@ class Runner:
         loops = [
             asyncio.create_task(_forever("sweep", self._sweep, self._settings.sweep_interval_s), name="sweep"),
             asyncio.create_task(_forever("maintenance", self._maintain, MAINTENANCE_INTERVAL_S), name="maintenance"),
-            asyncio.create_task(_forever("hints", self._listen, BACKOFF_MIN_S), name="hints"),
         ]
+        if self._settings.queue_url is not None:
+            loops.append(asyncio.create_task(_forever("hints", self._listen, BACKOFF_MIN_S), name="hints"))
         if self._settings.runner_port:
             loops.append(asyncio.create_task(serve_health(self._settings, self._engine), name="health"))
         try:
@@ -139,7 +140,9 @@ class Runner:
 
     async def _listen(self) -> None:
         """Hear hints until Redis goes away."""
-        pool = open_queue(self._settings.redis_url.get_secret_value())
+        if (queue_url := self._settings.queue_url) is None:
+            return
+        pool = open_queue(queue_url)
         try:
             await self._work(pool)
         finally:

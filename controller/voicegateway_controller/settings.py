@@ -10,8 +10,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from voicegateway_shared.errors import ConfigurationError
 
 ENV_PREFIX: Final = "VOICEGATEWAY_"
+CLUSTER_SUFFIX: Final = "+cluster"
 _POSTGRES_SCHEMES: Final = ("postgresql+asyncpg", "postgresql", "postgres")
 _REDIS_SCHEMES: Final = ("redis", "rediss", "unix")
+_CLUSTER_SCHEMES: Final = tuple(f"{scheme}{CLUSTER_SUFFIX}" for scheme in ("redis", "rediss"))
 
 
 class DatabaseSettings(BaseSettings):
@@ -53,10 +55,18 @@ class Settings(DatabaseSettings):
         SecretStr,
         Field(
             validation_alias=AliasChoices("VOICEGATEWAY_REDIS_URL", "REDIS_URL"),
-            description="Redis 7 or Valkey, `redis://host:6379/0`: presence and wake-ups, never the only copy "
-            "of anything. `REDIS_URL` is read when this one is absent.",
+            description="Redis 7 or Valkey, `redis://host:6379/0`: limits, presence and wake-ups, never the only copy "
+            "of anything. A cluster is `redis+cluster://host:6379`, any server of it. "
+            "`REDIS_URL` is read when this one is absent.",
         ),
     ]
+    queue_redis_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="A single Redis for wake-ups of the runner, which a cluster cannot carry. Without it they go "
+            "to `VOICEGATEWAY_REDIS_URL`, or if that is a cluster nowhere: the runner's sweep finds the work.",
+        ),
+    ] = None
     host: Annotated[str, Field(description="Address the API listens on.", min_length=1)] = "127.0.0.1"
     port: Annotated[
         int, Field(description="Port the API listens on; 0 takes a free one and logs it.", ge=0, le=65535)
@@ -117,9 +127,32 @@ class Settings(DatabaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, url: SecretStr) -> SecretStr:
-        if urlsplit(url.get_secret_value()).scheme not in _REDIS_SCHEMES:
+        parts = urlsplit(url.get_secret_value())
+        if parts.scheme not in (*_REDIS_SCHEMES, *_CLUSTER_SCHEMES):
             raise ValueError("must look like redis://host:6379/0")
+        if parts.scheme in _CLUSTER_SCHEMES and parts.path not in ("", "/", "/0"):
+            raise ValueError("a cluster has no numbered databases: it must look like redis+cluster://host:6379")
         return url
+
+    @field_validator("queue_redis_url")
+    @classmethod
+    def _is_single(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and urlsplit(url.get_secret_value()).scheme not in _REDIS_SCHEMES:
+            raise ValueError("must look like redis://host:6379/0, no cluster")
+        return url
+
+    @property
+    def queue_url(self) -> str | None:
+        """Where wake-ups go; None when nowhere."""
+        if self.queue_redis_url is not None:
+            return self.queue_redis_url.get_secret_value()
+        url = self.redis_url.get_secret_value()
+        return None if is_cluster(url) else url
+
+
+def is_cluster(redis_url: str) -> bool:
+    """Say whether a URL names a Redis Cluster, by one of its servers."""
+    return urlsplit(redis_url).scheme in _CLUSTER_SCHEMES
 
 
 def load_settings(**overrides: Any) -> Settings:

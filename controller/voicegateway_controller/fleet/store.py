@@ -4,9 +4,8 @@ from importlib.resources import files
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from voicegateway_controller.errors import RedisUnavailable
+from voicegateway_controller.redis_client import AWAY, unavailable
 
 # One hash tag: a script may touch several keys only when they live in one slot of a cluster.
 INDEX_KEY: Final = "voicegateway:{fleet}:holders"
@@ -32,8 +31,8 @@ class PresenceStore:
                 keys=[HOLDER_KEY.format(incarnation), INDEX_KEY],
                 args=[incarnation, seq, message, ttl_ms, "1" if is_leaving else "0"],
             )
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
+        except AWAY as error:
+            raise unavailable(error) from error
         return int(held)
 
     async def messages(self) -> list[bytes]:
@@ -47,14 +46,10 @@ class PresenceStore:
                 for incarnation in incarnations[start : start + CHUNK]:
                     pipeline.hget(HOLDER_KEY.format(incarnation), "message")
                 found += await pipeline.execute()
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
+        except AWAY as error:
+            raise unavailable(error) from error
         return [message for message in found if message is not None]
 
 
 def _script(name: str) -> str:
     return (files("voicegateway_controller.fleet") / "lua" / f"{name}.lua").read_text()
-
-
-def _unavailable(error: BaseException) -> RedisUnavailable:
-    return RedisUnavailable(f"Redis is unavailable: {str(error) or type(error).__name__}")

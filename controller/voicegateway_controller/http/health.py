@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from redis.exceptions import RedisError
 
 from voicegateway_controller.db import migrate
 from voicegateway_controller.errors import ControllerError
+from voicegateway_controller.redis_client import AWAY
 from voicegateway_controller.resources import Resources
 
 router = APIRouter(tags=["health"])
@@ -37,7 +37,7 @@ async def readyz(request: Request) -> Response:
         checks["schema"] = "unknown"
     try:
         await resources.redis.ping()
-    except (RedisError, OSError, TimeoutError) as error:
+    except AWAY as error:
         checks["redis"] = f"unavailable: {str(error) or type(error).__name__}"
     is_ready = checks["postgres"] == checks["schema"] == "ok"
     body: dict[str, Any] = {"status": "ready" if is_ready else "not ready", "checks": checks}

@@ -6,10 +6,9 @@ from typing import Final
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from voicegateway_controller.errors import RedisUnavailable
 from voicegateway_controller.limits.definitions import Definitions
+from voicegateway_controller.redis_client import AWAY, unavailable
 
 KEY: Final = "voicegateway:{limits}:definitions"
 
@@ -36,16 +35,16 @@ class DefinitionsCopy:
         """Return the revision of the copy, None when there is none. Raises RedisUnavailable."""
         try:
             held = await self._redis.hget(KEY, "revision")  # type: ignore[misc]  # redis-py types sync and async as one
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
+        except AWAY as error:
+            raise unavailable(error) from error
         return None if held is None else int(held)
 
     async def read(self) -> Copied | None:
         """Return the copy, None when there is none or another version wrote it. Raises RedisUnavailable."""
         try:
             held = await self._redis.hget(KEY, "definitions")  # type: ignore[misc]  # see above
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
+        except AWAY as error:
+            raise unavailable(error) from error
         try:
             return None if held is None else _decode(held)
         except msgspec.DecodeError:
@@ -63,9 +62,5 @@ class DefinitionsCopy:
         )
         try:
             await self._redis.hset(KEY, mapping={"revision": definitions.revision, "definitions": text})  # type: ignore[misc]  # see above
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
-
-
-def _unavailable(error: BaseException) -> RedisUnavailable:
-    return RedisUnavailable(f"Redis is unavailable: {str(error) or type(error).__name__}")
+        except AWAY as error:
+            raise unavailable(error) from error

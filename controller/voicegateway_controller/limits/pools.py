@@ -6,9 +6,9 @@ from importlib.resources import files
 from typing import Any, Final, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
-from voicegateway_controller.errors import RedisUnavailable
+from voicegateway_controller.redis_client import AWAY, unavailable
 from voicegateway_shared.limits import PoolSpec
 from voicegateway_shared.wire import Claim, Lease
 from voicegateway_shared.wire.sync import LeaseState
@@ -17,7 +17,7 @@ KEY: Final = "voicegateway:{{pool:{}}}:{}"
 PARTS: Final = ("bucket", "holders", "expiry", "classes")
 PRIORITIES: Final = {"live": "0", "batch": "1"}
 """First character of a class: the lower is served first."""
-_SCRIPTS: Final = ("rate", "slots", "pause", "provision")
+_SCRIPTS: Final = ("rate", "slots", "pause", "provision", "look")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,18 +89,12 @@ class Pools:
     async def look(self, spec: PoolSpec) -> PoolState | None:
         """Return how a pool is now, None when it was never used or is forgotten. Raises RedisUnavailable."""
         bucket, _, expiry, _ = _keys(spec.id)
-        try:
-            pipeline: Any = self._redis.pipeline(transaction=False)
-            pipeline.hgetall(bucket)
-            pipeline.zcard(expiry)
-            pipeline.time()
-            fields, holders, (seconds, microseconds) = await pipeline.execute()
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
-        state = {name.decode(): value.decode() for name, value in fields.items()}
+        [(flat, holders, seconds, microseconds)] = await self._run([("look", [bucket, expiry], [])])
+        fields = [each.decode() for each in flat]
+        state = dict(zip(fields[::2], fields[1::2], strict=True))
         if "boot" not in state:
             return None
-        now_us = seconds * 1_000_000 + microseconds
+        now_us = int(seconds) * 1_000_000 + int(microseconds)
         outstanding = int(state["outstanding"])
         level = int(state["level"]) // int(state["d"]) if spec.is_rate else int(state["slots"]) - outstanding
         if spec.is_rate and int(state["learn_until"]) <= now_us:
@@ -121,19 +115,21 @@ class Pools:
             return []
         try:
             try:
-                return await self._pipelined(calls)
+                return await self._pipelined(calls, is_in_full=False)
             except NoScriptError:
-                # The first script that is missing stops nothing: claims are idempotent, so all are said again.
-                for name in {name for name, _, _ in calls}:
-                    await self._redis.script_load(self._scripts[name].script)
-                return await self._pipelined(calls)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
+                # The first script that is missing stops nothing: claims are idempotent, so all are said again. In full,
+                # so that each server of a cluster learns what it lacks, and no other is asked.
+                return await self._pipelined(calls, is_in_full=True)
+        except AWAY as error:
+            raise unavailable(error) from error
 
-    async def _pipelined(self, calls: Sequence[tuple[str, list[str], list[Any]]]) -> list[Any]:
+    async def _pipelined(self, calls: Sequence[tuple[str, list[str], list[Any]]], *, is_in_full: bool) -> list[Any]:
         pipeline: Any = self._redis.pipeline(transaction=False)
         for name, keys, arguments in calls:
-            pipeline.evalsha(self._scripts[name].sha, len(keys), *keys, *arguments)
+            script = self._scripts[name]
+            what = ("EVAL", script.script) if is_in_full else ("EVALSHA", script.sha)
+            # As a command, for redis-py refuses the method in a cluster's pipeline although it can route it.
+            pipeline.execute_command(*what, len(keys), *keys, *arguments)
         answers: list[Any] = await pipeline.execute()
         return answers
 
@@ -171,7 +167,3 @@ def _lease(claim: Claim, answer: Sequence[Any]) -> Lease:
         retry_ms=retry_ms,
         share_milli=share_milli,
     )
-
-
-def _unavailable(error: BaseException) -> RedisUnavailable:
-    return RedisUnavailable(f"Redis is unavailable: {str(error) or type(error).__name__}")

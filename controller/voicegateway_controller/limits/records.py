@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from voicegateway_controller.errors import RedisUnavailable
 from voicegateway_controller.limits.pools import KEY, PRIORITIES
+from voicegateway_controller.redis_client import AWAY, unavailable
 from voicegateway_shared.limits import PoolSpec
 
 READ_MAX: Final = 20_000
@@ -53,8 +52,8 @@ class PoolRecords:
                 found.update(chunk)
                 if cursor == 0 or len(found) >= READ_MAX:
                     return list(_read(spec, found))
-        except (RedisError, OSError, TimeoutError) as error:
-            raise RedisUnavailable(f"Redis is unavailable: {str(error) or type(error).__name__}") from error
+        except AWAY as error:
+            raise unavailable(error) from error
 
 
 def _read(spec: PoolSpec, records: Mapping[bytes, bytes]) -> Iterable[HolderRecord]:

@@ -6,11 +6,10 @@ from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from voicegateway_controller import metrics
-from voicegateway_controller.errors import RedisUnavailable
 from voicegateway_controller.limits.pools import Pools
+from voicegateway_controller.redis_client import AWAY, unavailable
 from voicegateway_shared.limits import PoolSpec, Selector, Target
 from voicegateway_shared.wire.sync import VendorSignal
 
@@ -55,9 +54,9 @@ class Signals:
     """Hears vendors through workers; lives as long as the client it is given."""
 
     def __init__(self, redis: Redis, pools: Pools) -> None:
-        self._redis = redis
         self._pools = pools
-        self._learn = redis.register_script((files("voicegateway_controller.limits") / "lua" / "learn.lua").read_text())
+        self._learn = redis.register_script(_script("learn"))
+        self._learned = redis.register_script(_script("learned"))
 
     async def hear(self, signals: Sequence[VendorSignal], pools: Iterable[PoolSpec]) -> None:
         """Keep the limits told, pause the pools refused. Any number of times. Raises RedisUnavailable."""
@@ -71,16 +70,12 @@ class Signals:
     async def learned(self) -> list[Learned]:
         """Return what vendors told within LEARNED_TTL_MS, by provider and model. Raises RedisUnavailable."""
         try:
-            pipeline: Any = self._redis.pipeline(transaction=False)
-            pipeline.hgetall(KEYS[0])
-            pipeline.zrange(KEYS[1], 0, -1, withscores=True)
-            pipeline.time()
-            texts, heard, (seconds, microseconds) = await pipeline.execute()
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
-        now_ms = seconds * 1000 + microseconds // 1000
+            answer: Any = await self._learned(keys=list(KEYS))
+        except AWAY as error:
+            raise unavailable(error) from error
+        texts, heard, now_ms = _pairs(answer[0]), _pairs(answer[1]), int(answer[2])
         found = []
-        for field, heard_ms in heard:
+        for field, heard_ms in heard.items():
             age_ms = max(0, now_ms - int(heard_ms))
             if field in texts and age_ms < LEARNED_TTL_MS:
                 found.append(msgspec.structs.replace(_decode(texts[field]), age_ms=age_ms))
@@ -96,8 +91,8 @@ class Signals:
             arguments += [msgspec.json.encode(of), msgspec.json.encode(told)]
         try:
             await self._learn(keys=list(KEYS), args=arguments)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
+        except AWAY as error:
+            raise unavailable(error) from error
 
 
 def pauses(signals: Iterable[VendorSignal], pools: Iterable[PoolSpec]) -> dict[str, int]:
@@ -112,6 +107,14 @@ def pauses(signals: Iterable[VendorSignal], pools: Iterable[PoolSpec]) -> dict[s
                 pause_ms = min(signal.retry_after_ms or PAUSE_DEFAULT_MS, PAUSE_MAX_MS)
                 found[pool.id] = max(found.get(pool.id, 0), pause_ms)
     return found
+
+
+def _script(name: str) -> str:
+    return (files("voicegateway_controller.limits") / "lua" / f"{name}.lua").read_text()
+
+
+def _pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _is_a_vendors(selector: Selector) -> bool:
@@ -137,7 +140,3 @@ def _learned(signal: VendorSignal) -> Learned:
 def _vendor_part(selector: Selector) -> Selector:
     """A vendor knows nothing of our projects and agents."""
     return msgspec.structs.replace(selector, project="", agent="")
-
-
-def _unavailable(error: BaseException) -> RedisUnavailable:
-    return RedisUnavailable(f"Redis is unavailable: {str(error) or type(error).__name__}")

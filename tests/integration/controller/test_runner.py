@@ -68,10 +68,10 @@ async def test_a_hint_is_enough(
             await until(rated(db, posted))
 
 
+@pytest.mark.parametrize("nowhere", ["redis://127.0.0.1:9/0", "redis+cluster://127.0.0.1:9"])
 async def test_without_redis_the_sweep_rates(
-    start_api: Any, make_settings: Any, worker: dict[str, str], db: "Connection[Any]"
+    start_api: Any, make_settings: Any, worker: dict[str, str], db: "Connection[Any]", nowhere: str
 ) -> None:
-    nowhere = "redis://127.0.0.1:9/0"
     async with start_api(redis_url=nowhere) as api, running(make_settings(redis_url=nowhere, sweep_interval_s=0.1)):
         for posted in (1, 2):
             await api.post("/v1/traces", content=a_request(a_span()), headers=worker)

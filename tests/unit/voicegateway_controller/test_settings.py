@@ -52,6 +52,15 @@ def test_our_own_name_wins(monkeypatch: pytest.MonkeyPatch) -> None:
             "VOICEGATEWAY_REDIS_URL is wrong: must look like redis://host:6379/0",
         ),
         (
+            {"DATABASE_URL": DATABASE, "REDIS_URL": "redis+cluster://cache:6379/3"},
+            "VOICEGATEWAY_REDIS_URL is wrong: a cluster has no numbered databases: "
+            "it must look like redis+cluster://host:6379",
+        ),
+        (
+            {"DATABASE_URL": DATABASE, "REDIS_URL": "redis://c", "VOICEGATEWAY_QUEUE_REDIS_URL": "redis+cluster://c"},
+            "VOICEGATEWAY_QUEUE_REDIS_URL is wrong: must look like redis://host:6379/0, no cluster",
+        ),
+        (
             {"DATABASE_URL": DATABASE, "REDIS_URL": "redis://c", "VOICEGATEWAY_PORT": "99999"},
             "VOICEGATEWAY_PORT is wrong: input should be less than or equal to 65535",
         ),
@@ -69,3 +78,17 @@ def test_a_bad_setting_is_one_line(environment: dict[str, str], message: str, mo
         load_settings()
 
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "queue_redis_url", "expected"),
+    [
+        ("redis://cache/1", None, "redis://cache/1"),
+        ("redis+cluster://cache", None, None),
+        ("rediss+cluster://cache:6379", "redis://queue", "redis://queue"),
+    ],
+)
+def test_wake_ups_never_go_to_a_cluster(redis_url: str, queue_redis_url: str | None, expected: str | None) -> None:
+    settings = load_settings(database_url=DATABASE, redis_url=redis_url, queue_redis_url=queue_redis_url)
+
+    assert settings.queue_url == expected

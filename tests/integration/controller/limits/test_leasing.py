@@ -238,10 +238,11 @@ async def test_pools_are_gauges_unless_they_name_a_project(
     assert _gauges() == {RATE_POOL: (100, 0, 0, 0)}
 
 
+@pytest.mark.parametrize("nowhere", ["redis://127.0.0.1:9/0", "redis+cluster://127.0.0.1:9"])
 async def test_without_redis_limits_are_shown_and_leases_are_not_given(
-    start_api: Any, worker: dict[str, str], viewer: dict[str, str], make_token: Any
+    start_api: Any, worker: dict[str, str], viewer: dict[str, str], make_token: Any, nowhere: str
 ) -> None:
-    async with start_api(redis_url="redis://127.0.0.1:9/0") as api:
+    async with start_api(redis_url=nowhere) as api:
         headers = await make_token(Role.OPERATOR)
         declared = await api.put("/api/v1/limits", json={"limits": [OPENAI]}, headers=headers)
         report = (await api.get("/api/v1/limits", headers=viewer)).json()
