@@ -1,8 +1,9 @@
 """A real Redis Cluster of three servers: the same leases, the same bound, pools on all of them."""
 
 import json
+import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -121,11 +122,19 @@ def cluster(servers: Cluster) -> Cluster:
     return servers
 
 
-async def _sync(api: httpx.AsyncClient, headers: dict[str, str], holder: str, seq: int, **said: Any) -> Any:
+async def _say(api: httpx.AsyncClient, headers: dict[str, str], holder: str, seq: int, **said: Any) -> httpx.Response:
     message = {"incarnation": holder, "seq": seq, "host": "h", "pid": 1, "shim_version": "0.1.0", "sessions": None}
-    response = await api.post("/v1/sync", content=json.dumps(message | said), headers=headers)
+    return await api.post("/v1/sync", content=json.dumps(message | said), headers=headers)
+
+
+async def _sync(api: httpx.AsyncClient, headers: dict[str, str], holder: str, seq: int, **said: Any) -> Any:
+    response = await _say(api, headers, holder, seq, **said)
     assert response.status_code == 200, response.text
     return response.json()
+
+
+def _claims(ids: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"pool": pool_id, "project": "acme", "target": 1} for pool_id in ids]
 
 
 async def test_one_message_leases_from_pools_of_every_server(
@@ -166,7 +175,7 @@ async def test_a_server_that_lost_its_memory_learns_and_the_others_go_on(
     async with start_api(redis_url=cluster.url) as api:
         await api.put("/api/v1/limits", json={"limits": LIMITS}, headers=await make_token(Role.OPERATOR))
         ids = [pool["id"] for pool in (await _sync(api, worker, "h-0", 1))["pools"]]
-        claims = [{"pool": pool_id, "project": "acme", "target": 1} for pool_id in ids]
+        claims = _claims(ids)
         await _sync(api, worker, "h-1", 1, claims=claims)
         with redis.Redis(host=HOST, port=cluster.ports[1]) as client:
             client.flushall()
@@ -176,6 +185,27 @@ async def test_a_server_that_lost_its_memory_learns_and_the_others_go_on(
     forgotten = {pool_id for pool_id in ids if cluster.port_of(pools._keys(pool_id)[0]) == cluster.ports[1]}
     assert forgotten
     assert states == {pool_id: "learning" if pool_id in forgotten else "ok" for pool_id in ids}
+
+
+async def test_a_server_that_does_not_answer_stops_the_leases_of_its_own_pools_only(
+    start_api: Any, make_token: Any, worker: dict[str, str], cluster: Cluster
+) -> None:
+    async with start_api(redis_url=cluster.url) as api:
+        await api.put("/api/v1/limits", json={"limits": LIMITS}, headers=await make_token(Role.OPERATOR))
+        ids = [pool["id"] for pool in (await _sync(api, worker, "h-0", 1))["pools"]]
+        theirs = [pool_id for pool_id in ids if cluster.port_of(pools._keys(pool_id)[0]) == cluster.ports[1]]
+        ours = [pool_id for pool_id in ids if pool_id not in theirs]
+        cluster.processes[1].send_signal(signal.SIGSTOP)
+        try:
+            away = await _say(api, worker, "h-1", 1, claims=_claims(theirs))
+            there = [await _say(api, worker, "h-2", seq, claims=_claims(ours)) for seq in (1, 2)]
+        finally:
+            cluster.processes[1].send_signal(signal.SIGCONT)
+        again = await _say(api, worker, "h-1", 2, claims=_claims(theirs))
+
+    assert (away.status_code, away.json()["code"]) == (503, "redis_unavailable")
+    assert [response.status_code for response in there] == [200, 200]
+    assert {lease.get("state", "ok") for lease in again.json()["leases"]} == {"ok"}
 
 
 async def test_presence_is_kept_in_a_cluster(
