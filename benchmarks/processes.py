@@ -18,9 +18,35 @@ _API: Final = _LOAD + "from voicegateway_controller.serve import serve; serve(lo
 _RUNNER: Final = _LOAD + "from voicegateway_controller.runner import run_runner; run_runner(load())"
 
 
+# So that a profile is written when the process is told to stop: uvicorn raises the signal again when it is done.
+_PROFILED: Final = (
+    "import cProfile, os, signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); "
+    + _LOAD
+    + "from voicegateway_controller.serve import serve; profile = cProfile.Profile()\n"
+    + "try: profile.runcall(serve, load())\n"
+    + "finally: profile.dump_stats(os.environ['VOICEGATEWAY_BENCH_PROFILE'])"
+)
+
+
 @contextmanager
 def api_and_runner(database_url: str, redis_url: str) -> Iterator[tuple[int, dict[str, int | None]]]:
     """Run one controller and one runner process, as `voicegw` would."""
+    with _running(database_url, redis_url, [_API, _RUNNER]) as (port, running):
+        yield port, {"controller": running[0].pid, "runner": running[1].pid}
+
+
+@contextmanager
+def api(database_url: str, redis_url: str, *, profile: Path | None = None) -> Iterator[tuple[int, int]]:
+    """Run one controller process without a runner; yield its port and pid. `profile`: where cProfile writes."""
+    extra = {"VOICEGATEWAY_BENCH_PROFILE": str(profile)} if profile else {}
+    with _running(database_url, redis_url, [_PROFILED if profile else _API], extra) as (port, running):
+        yield port, running[0].pid
+
+
+@contextmanager
+def _running(
+    database_url: str, redis_url: str, programs: list[str], extra: dict[str, str] | None = None
+) -> Iterator[tuple[int, list[subprocess.Popen[bytes]]]]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     environment = {
@@ -30,11 +56,12 @@ def api_and_runner(database_url: str, redis_url: str) -> Iterator[tuple[int, dic
         "VOICEGATEWAY_PORT": str(port),
         "VOICEGATEWAY_RUNNER_PORT": "0",
         "VOICEGATEWAY_LOG_LEVEL": "warning",
+        **(extra or {}),
     }
-    running = [subprocess.Popen([sys.executable, "-c", code], env=environment) for code in (_API, _RUNNER)]
+    running = [subprocess.Popen([sys.executable, "-c", code], env=environment) for code in programs]
     try:
         wait_ready(port)
-        yield port, {"controller": running[0].pid, "runner": running[1].pid}
+        yield port, running
     finally:
         for process in running:
             process.terminate()
@@ -46,8 +73,8 @@ def wait_ready(port: int) -> None:
     """Return when the controller answers; the limit only ends a broken run."""
     deadline = time.monotonic() + READY_WAIT_S
     while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             connection.request("GET", "/readyz")
             if connection.getresponse().status == 200:
                 return
