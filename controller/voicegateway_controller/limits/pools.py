@@ -66,7 +66,7 @@ class Pools:
             )
         )
         return [
-            _lease(claim, next(answers))
+            _lease(claim, specs[claim.pool], next(answers))
             if claim.pool in specs
             else Lease(pool=claim.pool, project=claim.project, priority=claim.priority, state="unknown")
             for claim in claims
@@ -154,8 +154,8 @@ def _arguments(incarnation: str, seq: int, claim: Claim, spec: PoolSpec, revisio
     ]  # fmt: skip
 
 
-def _lease(claim: Claim, answer: Sequence[Any]) -> Lease:
-    state, granted, ttl_ms, ready_ms, retry_ms, share_milli = answer
+def _lease(claim: Claim, spec: PoolSpec, answer: Sequence[Any]) -> Lease:
+    state, granted, ttl_ms, own_ms, retry_ms, share_milli = answer
     return Lease(
         pool=claim.pool,
         project=claim.project,
@@ -163,7 +163,8 @@ def _lease(claim: Claim, answer: Sequence[Any]) -> Lease:
         state=cast(LeaseState, state.decode()),
         granted=int(granted),
         ttl_ms=ttl_ms,
-        ready_ms=ready_ms,
+        ready_ms=own_ms if spec.is_rate else 0,
+        keep_ms=0 if spec.is_rate else own_ms,
         retry_ms=retry_ms,
         share_milli=share_milli,
     )

@@ -79,6 +79,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ttl_ms: int = 0
     ready_ms: int = 0
     """Nothing may be spent earlier than this after the *arrival* of the answer: the units accrue until then."""
+    keep_ms: int = 0
+    """Slots: a free one may be kept so long for the next stream, because there are plenty; 0: it goes back at once."""
     retry_ms: int = 0
     """Asking again earlier is in vain; 0 when what was asked for was granted."""
     share_milli: int = 0

@@ -65,9 +65,7 @@ class Ticket:
 
     __slots__ = ("_book", "_reservations", "_slots")
 
-    def __init__(
-        self, book: "LeaseBook", reservations: list[tuple[str, Reservation]], slots: tuple[SlotLease, ...]
-    ) -> None:
+    def __init__(self, book: "LeaseBook", reservations: list[Reservation], slots: tuple[SlotLease, ...]) -> None:
         self._book, self._reservations, self._slots = book, reservations, slots
 
     def progress(self, meter: str, units: int) -> None:
@@ -130,7 +128,7 @@ class LeaseBook:
         now_ns = self._now_ns()
         with self._lock:
             for lease, meter in plan.rates:
-                lease.asked(amounts.get(meter, 0))
+                lease.asked += amounts.get(meter, 0)
             if self._line and any(lease.waiters for lease in plan.leases):
                 return None
             return self._admit(plan, amounts, now_ns)
@@ -265,7 +263,7 @@ class LeaseBook:
         return lease
 
     def _admit(self, plan: Plan, amounts: Mapping[str, int], now_ns: int) -> Ticket | None:
-        reservations: list[tuple[str, Reservation]] = []
+        reservations: list[Reservation] = []
         for lease, meter in plan.rates:
             units = amounts.get(meter, 0)
             if not units:
@@ -276,7 +274,7 @@ class LeaseBook:
             if reservation is None:
                 _undo(reservations, ())
                 return None
-            reservations.append((meter, reservation))
+            reservations.append(reservation)
             if lease.granted - lease.used - lease.reserved <= lease.low and not lease.is_rung:
                 lease.is_rung = True
                 self.on_due()
@@ -340,33 +338,34 @@ class LeaseBook:
                     needs[lease] = (units, waiter.until_ns)
         return needs
 
-    def _progress(self, reservations: list[tuple[str, Reservation]], meter: str, units: int) -> None:
+    def _progress(self, reservations: list[Reservation], meter: str, units: int) -> None:
         is_enough = True
         with self._lock:
             now_ns = self._now_ns()
-            for name, reservation in reservations:
-                if name == meter:
+            for reservation in reservations:
+                if reservation.meter == meter:
                     is_enough = reservation.extend(now_ns, spare=2 * reservation.spend(units))
         if not is_enough:
             self.on_due()
 
     def _settle(
         self,
-        reservations: list[tuple[str, Reservation]],
+        reservations: list[Reservation],
         slots: tuple[SlotLease, ...],
         actual: Mapping[str, int],
     ) -> None:
         with self._lock:
             now_ns = self._now_ns()
-            for meter, reservation in reservations:
-                if meter in actual:
-                    reservation.settle(actual[meter])
-                else:
+            for reservation in reservations:
+                units = actual.get(reservation.meter)
+                if units is None:
                     reservation.settle_as_reserved()
+                else:
+                    reservation.settle(units)
             is_wanted = False
             for slot in slots:
                 slot.free(now_ns)
-                is_wanted = is_wanted or slot.is_scarce
+                is_wanted = is_wanted or slot.keep_ns == 0
             woken = self._served(now_ns) if self._line else []
         if is_wanted:
             self.on_due()
@@ -378,8 +377,8 @@ def _refused(lease: AnyLease, now_ns: int, reason: Reason) -> Refusal:
     return Refusal(pool=lease.spec.id, retry_after_ms=retry_ms, reason=reason)
 
 
-def _undo(reservations: list[tuple[str, Reservation]], slots: tuple[SlotLease, ...]) -> None:
-    for _, reservation in reservations:
+def _undo(reservations: list[Reservation], slots: tuple[SlotLease, ...]) -> None:
+    for reservation in reservations:
         reservation.settle(0)
     for slot in slots:
         slot.open -= 1

@@ -12,7 +12,7 @@ from typing import Final
 
 from voicegateway.limits import offline
 from voicegateway.limits.offline import OfflineShare
-from voicegateway_shared.limits import PoolSpec
+from voicegateway_shared.limits import LimitMeter, PoolSpec
 from voicegateway_shared.wire import Claim, Lease, Priority
 from voicegateway_shared.wire.sync import LeaseState
 
@@ -24,12 +24,13 @@ HORIZON_S: Final = 1.0
 """A holder wants what it will spend in this time, going by its demand."""
 WINDOW_S: Final = 0.5
 """Demand is at least looked at over this long, or one early request would look like a flood."""
-HALF_LIFE_S: Final = 0.5
+HALF_LIFE_S: Final = 0.25
 """Demand rises at once and falls by half in this time."""
-IDLE_SLOT_NS: Final = NS_PER_S
-"""A free slot is kept this long for the next stream, unless somebody waits for one."""
 REFRESH_NS: Final = NS_PER_S
 """A lease in use is spoken of at least so often: what is not reported counts against the burst."""
+
+REPORT_NS_MIN: Final = 50 * NS_PER_MS
+"""Where others wait, what was spent is told within a quarter of the time in which a burst accrues; never sooner."""
 
 
 def _boot_clock() -> Callable[[], int]:
@@ -48,6 +49,11 @@ class Reservation:
 
     def __init__(self, lease: "RateLease", units: int) -> None:
         self._lease, self._held, self._spent, self._epoch = lease, units, 0, lease.epoch
+
+    @property
+    def meter(self) -> LimitMeter:
+        """What its units are."""
+        return self._lease.spec.meter
 
     def spend(self, units: int) -> int:
         """So much was spent in all so far; what is beyond the reservation becomes a debt. Return how much is new."""
@@ -71,7 +77,7 @@ class Reservation:
         lacking = min(spare, lease.spec.burst) - self._held
         if lacking <= 0 or self._epoch != lease.epoch:
             return True
-        lease.asked(lacking)
+        lease.asked += lacking
         if lease.left(now_ns) < lacking:
             return False
         lease.reserved += lacking
@@ -95,8 +101,9 @@ class RateLease:
 
     __slots__ = (
         "_alone",
-        "_asked",
         "_asked_since_ns",
+        "_report_ns",
+        "asked",
         "deadline_ns",
         "demand_per_s",
         "epoch",
@@ -133,7 +140,10 @@ class RateLease:
         """What was last said to be spent."""
         self.low, self.is_rung = 0, False
         """With no more left than this it is time to ask for more; whether that was noticed."""
-        self._asked, self._asked_since_ns = 0, now_ns
+        self.asked = 0
+        """Units asked for since the demand was last looked at, granted or not: the fleet divides by demand."""
+        self._asked_since_ns = now_ns
+        self._report_ns = REFRESH_NS
         self._alone = OfflineShare()
 
     def left(self, now_ns: int) -> int:
@@ -142,14 +152,11 @@ class RateLease:
             return self.granted - self.used - self.reserved
         return 0
 
-    def asked(self, units: int) -> None:
-        """Note that units were asked for, granted or not: the fleet divides by demand."""
-        self._asked += units
-
     def reserve(self, units: int, now_ns: int) -> Reservation | None:
         """Take units that will be settled later, or none. A request larger than the burst takes the whole burst."""
         units = min(units, self.spec.burst)
-        if self.left(now_ns) < units:
+        # As `left` says; written out, for every request of the process comes by here.
+        if not self.ready_ns <= now_ns < self.deadline_ns or self.granted - self.used - self.reserved < units:
             return None
         self.reserved += units
         return Reservation(self, units)
@@ -170,12 +177,17 @@ class RateLease:
 
     def due_ns(self, now_ns: int, *, need: int = 0) -> int | None:
         """When to speak of this lease again; None: never, unless something happens. `need`: a waiter's units."""
+        if self.used != self.told:
+            reasons = [self.sent_ns + self._report_ns]
+        elif self.granted > self.used or need:
+            # One that nobody asks any more soon gives back what others could use.
+            reasons = [self.sent_ns + (REFRESH_NS if self.asked else REFRESH_NS // 2)]
+        else:
+            reasons = []
         is_short = self.unspent < min(need, self.spec.burst) or (need > 0 and now_ns >= self.deadline_ns)
         if is_short or (self.unspent <= self.low and self.demand_per_s * HORIZON_S >= 1):
-            return self.not_before_ns
-        if self.granted > self.used or self.used != self.told or need:
-            return self.sent_ns + REFRESH_NS
-        return None
+            reasons.append(self.not_before_ns)
+        return min(reasons, default=None)
 
     def claim(self, seq: int, now_ns: int, *, need: int = 0, wait_ms: int = 0) -> Claim:
         """Say what was spent and what is wanted; keeps a smaller promise before telling it."""
@@ -212,6 +224,8 @@ class RateLease:
         self.share_milli = lease.share_milli
         self.granted = lease.granted
         self.low = max(0, self.unspent) // 2
+        is_contended = lease.ready_ms > 0 or lease.retry_ms > 0
+        self._report_ns = min(REFRESH_NS, max(REPORT_NS_MIN, _burst_ns(self.spec) // 4)) if is_contended else REFRESH_NS
         self.deadline_ns = self.sent_ns + lease.ttl_ms * NS_PER_MS * (100 - GUARD_PERCENT) // 100
         wait_ms = max(lease.ready_ms, lease.retry_ms if lease.state == "paused" else 0)
         self.ready_ns = now_ns + wait_ms * NS_PER_MS * (100 + GUARD_PERCENT) // 100
@@ -220,13 +234,13 @@ class RateLease:
         elapsed_s = (now_ns - self._asked_since_ns) / NS_PER_S
         if elapsed_s <= 0.0:
             return
-        recent = self._asked / max(elapsed_s, WINDOW_S)
+        recent = self.asked / max(elapsed_s, WINDOW_S)
         if recent >= self.demand_per_s:
             self.demand_per_s = recent
         else:
             self.demand_per_s += (recent - self.demand_per_s) * (1 - 0.5 ** (elapsed_s / HALF_LIFE_S))
         if elapsed_s >= WINDOW_S:
-            self._asked, self._asked_since_ns = 0, now_ns
+            self.asked, self._asked_since_ns = 0, now_ns
 
 
 class SlotLease:
@@ -235,7 +249,7 @@ class SlotLease:
     __slots__ = (
         "_idle_since_ns",
         "deadline_ns",
-        "is_scarce",
+        "keep_ns",
         "not_before_ns",
         "open",
         "priority",
@@ -259,8 +273,8 @@ class SlotLease:
         self.waiters = 0
         """Attempts in line for it."""
         self.state: LeaseState = "ok"
-        self.is_scarce = False
-        """Somebody wants more slots than there are: none is kept idle."""
+        self.keep_ns = 0
+        """So long a free slot may be kept for the next stream; 0 while slots are scarce."""
         self._idle_since_ns = 0
 
     def take(self, now_ns: int) -> bool:
@@ -281,9 +295,10 @@ class SlotLease:
         """When to speak of this lease again; None: never, unless something happens."""
         if self.waiters and self.open >= self.quota:
             return self.not_before_ns
-        if self.is_scarce and self.quota > self.open:
-            return 0
-        return self.sent_ns + REFRESH_NS if self.quota or self.open else None
+        refresh_ns = self.sent_ns + REFRESH_NS
+        if self.quota > self.open:
+            return min(refresh_ns, self._idle_since_ns + self.keep_ns)
+        return refresh_ns if self.open else None
 
     def free(self, now_ns: int) -> None:
         """A stream has closed; its slot may be used again at once."""
@@ -292,7 +307,7 @@ class SlotLease:
 
     def claim(self, seq: int, now_ns: int) -> Claim:
         """Say how many are open and wanted; keeps a smaller promise before telling it."""
-        is_kept = not self.is_scarce and now_ns - self._idle_since_ns < IDLE_SLOT_NS and now_ns < self.deadline_ns
+        is_kept = now_ns < min(self._idle_since_ns + self.keep_ns, self.deadline_ns)
         target = max(self.open + self.waiters, self.quota if is_kept else 0)
         self.quota = min(self.quota, target)
         self.seq, self.sent_ns = seq, now_ns
@@ -318,4 +333,8 @@ class SlotLease:
         self.deadline_ns = self.sent_ns + lease.ttl_ms * NS_PER_MS * (100 - GUARD_PERCENT) // 100
         self.not_before_ns = now_ns + lease.retry_ms * NS_PER_MS
         self.share_milli = lease.share_milli
-        self.is_scarce = lease.retry_ms > 0
+        self.keep_ns = lease.keep_ms * NS_PER_MS
+
+
+def _burst_ns(spec: PoolSpec) -> int:
+    return spec.burst * spec.period_ms * NS_PER_MS // spec.units

@@ -16,6 +16,7 @@ local revision, lease_us = tonumber(ARGV[11]), tonumber(ARGV[15]) * 1000
 local member = class .. '|' .. incarnation
 
 local BATCH_US = 250000   -- a contended holder is granted what it fairly gets in this time, not one unit at a time
+local CREDIT_US = 100000  -- a class whose holders were on their way may catch up with what it missed in this time
 local SHARES_US = 100000  -- how old the division among classes may be
 local STEP_US = 1000000   -- a server clock that steps back by more than this is believed
 
@@ -107,7 +108,7 @@ if seq <= S then
   state = 'outdated'
 else
   mine.demand = mine.demand - demand_before + demand
-  if not record then mine.holders = mine.holders + 1 end
+  if not record then mine.holders, shares_at = mine.holders + 1, 0 end
 
   -- 4. What was spent, cumulative. Beyond the grant it is a debt, repaid before anything is granted; at most a burst.
   local newly = used - U
@@ -145,6 +146,7 @@ else
         local names, rest = {}, n
         for name, each in pairs(classes) do
           names[#names + 1] = name
+          each.before = each.share
           each.wanted = each.demand * 1.25 * d / 1e9 + n / 1000
           each.share = math.min(each.wanted, n * each.min / 1000)
           rest = rest - each.share
@@ -182,7 +184,10 @@ else
         end
         shares_at = now
         for _, name in ipairs(names) do
-          classes[name].share = math.max(classes[name].share, n / 1000000)
+          local each = classes[name]
+          each.share = math.max(each.share, n / 1000)
+          -- What is owed stays the same number of units, however fast it is now paid.
+          if each.before > 0 and each.tat > now then each.tat = now + (each.tat - now) * each.before / each.share end
           touched[name] = true
         end
       end
@@ -216,7 +221,9 @@ else
         grant, starts = size, math.max(0, ahead)
       elseif must > 0 then
         local turn = mine.holders * d / (2 * share)
-        retry_us = math.min(2000000, math.max(20000, turn, ahead and ahead - wait_us or 200000))
+        -- Sooner with few holders: what others leave unused should find somebody who asks.
+        local most = math.min(2000000, math.max(250000, mine.holders * 1000))
+        retry_us = math.min(most, math.max(20000, turn, ahead and ahead - wait_us or 200000))
       end
       if grant >= must and starts == 0 and not contended then
         -- More than is needed now, so that the next requests need not ask: never so much that others run dry.
@@ -227,7 +234,7 @@ else
       if grant > 0 then
         level, outstanding, G = level - grant * d, outstanding + grant, G + grant
         ready = math.max(ready, now + starts)
-        if charged then mine.tat = math.max(mine.tat, now) + grant * d / share end
+        if charged then mine.tat = math.max(mine.tat, now - CREDIT_US) + grant * d / share end
       elseif must == 0 and want > 0 then
         retry_us = 200000
       end

@@ -2,7 +2,7 @@
 -- KEYS 1 pool (hash)  2 holders (hash)  3 expiry (zset)  4 classes (hash); all of one hash tag
 -- ARGV 1 class  2 incarnation  3 seq  4 open  5 target  6 waiters  7 refused  8 revision  9 slots  10 lease_ms
 --      11 weight  12 min_share_permille
--- Reply {state, quota, ttl_ms, ready_ms, retry_ms, share_milli}
+-- Reply {state, quota, ttl_ms, keep_ms, retry_ms, share_milli}
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local boot = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
@@ -145,7 +145,7 @@ else
       if Q < target then
         local wanted = 0
         for _, each in pairs(classes) do wanted = wanted + each.wanted end
-        retry_us = math.min(1000000, math.max(30000, (wanted - slots) * 2000))
+        retry_us = math.min(500000, math.max(10000, (wanted - slots) * 1000))
       end
     end
   end
@@ -170,5 +170,7 @@ for name in pairs(touched) do
     redis.call('HDEL', KEYS[4], name)
   end
 end
-return {state, Q, lease_us / 1000, 0, math.ceil(retry_us / 1000),
+-- While half of the slots are free, a holder may keep one for its next stream instead of asking again.
+local keep_ms = outstanding * 2 <= slots and 1000 or 0
+return {state, Q, lease_us / 1000, keep_ms, math.ceil(retry_us / 1000),
         math.floor(slots * 1000 / math.max(1, redis.call('ZCARD', KEYS[3])))}

@@ -72,17 +72,17 @@ class HearsOldSlotAnswers(SlotLease):
 
 
 def test_no_interval_of_any_history_has_more_than_burst_and_rate(server: redis.Redis) -> None:
-    found = play_rates(server, range(180))
+    found = play_rates(server, range(90))
 
     assert found["over"] == 0
-    assert found["near"] > 5, "histories that stay far from the bound prove nothing"
+    assert found["near"] > 2, "histories that stay far from the bound prove nothing"
 
 
 def test_never_more_open_than_slots_in_any_history(server: redis.Redis) -> None:
-    found = play_slots(server, range(180))
+    found = play_slots(server, range(90))
 
     assert found["over"] == 0
-    assert found["full"] > 30, "histories that never use all slots prove nothing"
+    assert found["full"] > 15, "histories that never use all slots prove nothing"
 
 
 RATE_MUTATIONS = {
