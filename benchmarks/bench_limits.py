@@ -19,7 +19,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.limits.compare import Contestant, Services, contestants, measure
+from benchmarks.limits import ceiling, local
+from benchmarks.limits.compare import Contestant, Services, contestants, measure, run_loads
 from benchmarks.limits.fleet import Limit, Outcome
 from benchmarks.limits.peers import PeerMissing
 from benchmarks.processes import api
@@ -32,6 +33,9 @@ from voicegateway_controller.embedded import EmbeddedServices
 
 LIMIT_PER_S: Final = 500
 """Ten times as many are what slow peers can still ask for on two cores."""
+TRAFFIC_LIMIT: Final = Limit(units=8_000, period_s=1)
+TRAFFIC_HOLDERS: Final = 4
+HOLDERS: Final = 10_000
 PARTS: Final = ("local", "compare", "traffic", "syncs")
 
 
@@ -61,10 +65,16 @@ async def bench(home: Path, arguments: argparse.Namespace, asked: list[str], say
     found: dict[str, Any] = {}
     parts = arguments.parts.split(",")
     async with services_at(home) as services:
+        if "local" in parts:
+            found["local"] = local_costs(say)
         if "compare" in parts:
             everyone = contestants(Limit(units=LIMIT_PER_S, period_s=1), arguments.seconds)
             chosen = [everyone[name] for name in asked]
             found["compare"] = compare(chosen, services, processes=arguments.processes, say=say)
+        if "traffic" in parts:
+            found["traffic"] = traffic(services, seconds=arguments.seconds, say=say)
+        if "syncs" in parts:
+            found["syncs"] = syncs(services, home / "profile", seconds=2 * arguments.seconds, say=say)
     return found
 
 
@@ -78,13 +88,15 @@ async def services_at(home: Path) -> AsyncIterator[Services]:
         operator = await create_token(engine, role=Role.OPERATOR, name="bench")
         await engine.dispose()
         redis: Redis = Redis.from_url(running.redis_url)
-        with api(running.database_url, running.redis_url) as (port, _):
+        with api(running.database_url, running.redis_url) as (port, pid):
             yield Services(
                 url=f"http://127.0.0.1:{port}",
                 worker_token=worker,
                 operator_token=operator,
+                database_url=running.database_url,
                 redis=redis,
                 redis_url=running.redis_url,
+                pids={"controller": pid, "valkey": running.valkey.pid if running.valkey else None},
             )
         redis.close()
 
@@ -115,6 +127,70 @@ def _line(contestant: Contestant, runs: dict[str, Outcome]) -> str:
         f"{contestant.label:31}{worst:9,.0f} {overload.used:7.1%}{late} "
         f"{moderate.admitted / moderate.offered:9.2%} {moderate.took_us_p50:8,.0f} {moderate.took_us_p99:8,.0f} "
         f"{overload.client_cpu_us:9,.0f} {overload.commands_per_admitted:14.2f} {moderate.commands_per_admitted:10.2f}"
+    )
+
+
+def local_costs(say: Any) -> list[dict[str, Any]]:
+    """Measure one admission in one process."""
+    say(f"\n{'':32} try_admit us      with settle us   (of which two readings of the clock)")
+    say(f"{'':30}    p50     p99      p50     p99      p50")
+    found = []
+    for label, declared in (("1 pool", local.ONE_POOL), ("2 rates and slots", local.THREE_POOLS)):
+        costs = local.measure(declared)
+        say(
+            f"{label:30}{costs.admit_p50:7.2f} {costs.admit_p99:7.2f}  {costs.both_p50:7.2f} {costs.both_p99:7.2f}  "
+            f"{costs.clock_p50:7.2f}"
+        )
+        found.append(asdict(costs))
+    return found
+
+
+def traffic(services: Services, *, seconds: float, say: Any) -> dict[str, Any]:
+    """Measure Redis commands at 1,000 requests per second and holder, under a limit that admits them all."""
+    everyone = contestants(TRAFFIC_LIMIT, seconds)
+    load = {"traffic": float(TRAFFIC_HOLDERS * 1_000)}
+    runs = {
+        name: run_loads(everyone[name], load, services, processes=TRAFFIC_HOLDERS)["traffic"]
+        for name in ("ours", "gcra")
+    }
+    ours, theirs = runs["ours"], runs["gcra"]
+    say(f"\n{TRAFFIC_HOLDERS} holders of 1,000 requests/s each, Redis per admitted request, ours and (a):")
+    for label, mine, other in (
+        ("commands, those in scripts too", ours.commands_per_admitted, theirs.commands_per_admitted),
+        ("scripts", ours.scripts / ours.admitted, theirs.scripts / theirs.admitted),
+        ("reads from connections", ours.reads / ours.admitted, theirs.reads / theirs.admitted),
+    ):
+        say(f"  {label:32} {mine:9.5f} {other:9.5f}   {other / max(mine, 1e-9):7,.0f} times fewer")
+    for name, run in runs.items():
+        say(
+            f"  {name}: {run.admitted / run.offered:.2%} of {run.offered / seconds:,.0f}/s admitted, "
+            f"p50 {run.took_us_p50:,.0f} us, p99 {run.took_us_p99:,.0f} us, {run.client_cpu_us:,.0f} us of CPU each"
+        )
+    return {name: asdict(run) for name, run in runs.items()}
+
+
+def syncs(services: Services, profile: Path, *, seconds: float, say: Any) -> dict[str, Any]:
+    """Measure how many syncs per second one controller process answers, and where its time goes."""
+    say("\nsyncs of two claims each, one controller process; us of CPU per sync")
+    most = ceiling.measure(services, holders=ceiling.CLOSED_LOOP_CONNECTIONS, is_closed_loop=True, seconds=seconds)
+    _say_ceiling(f"{most.holders} connections, as fast as it goes", most, say)
+    runs = [most]
+    for holders in (round(most.syncs_per_s * 0.6), HOLDERS):
+        runs.append(ceiling.measure(services, holders=holders, is_closed_loop=False, seconds=seconds))
+        _say_ceiling(f"{holders:,} holders, once a second", runs[-1], say)
+    shares = ceiling.profiled(services, profile, seconds=seconds / 2)
+    say("  the controller's time (cProfile): " + ", ".join(f"{name} {share:.0%}" for name, share in shares[:9]))
+    return {"runs": [asdict(run) for run in runs], "profile": dict(shares)}
+
+
+def _say_ceiling(label: str, run: ceiling.Ceiling, say: Any) -> None:
+    cpu = ", ".join(f"{name} {us:,.0f}" for name, us in run.cpu_us.items())
+    troubles = f"; skipped {run.skipped:,}, refused {run.refused}, lost {run.lost}" * bool(
+        run.skipped or run.refused or run.lost
+    )
+    say(
+        f"  {label:36} {run.syncs_per_s:6,.0f}/s  p50 {run.p50_ms:,.1f} ms  p99 {run.p99_ms:,.1f} ms  "
+        f"CPU: {cpu}; {run.commands_per_sync:.0f} Redis commands{troubles}"
     )
 
 

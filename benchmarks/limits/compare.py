@@ -34,8 +34,10 @@ class Services:
     url: str
     worker_token: str
     operator_token: str
+    database_url: str
     redis: Redis
     redis_url: str
+    pids: dict[str, int | None]
 
     def declare(self, limits: list[dict[str, Any]]) -> None:
         """Replace all limits."""
@@ -131,14 +133,16 @@ def run_loads(
         job |= {"redis_url": services.redis_url, "limiter": contestant.name}
         job |= {"units": limit.units, "period_s": limit.period_s}
     jobs = [job | {"seed": 1_000 * number + index} for index in range(processes)]
-    begin: Callable[[], None] = _wait_for_the_edge if contestant.name == "litellm" else _at_once
+    begin: Callable[[str], None] = _wait_for_the_edge if contestant.name == "litellm" else _at_once
     return run(command, jobs, services.redis, limit=limit, begin=begin)
 
 
-def _at_once() -> None:
+def _at_once(load: str) -> None:
     """Wait for nothing."""
+    del load
 
 
-def _wait_for_the_edge() -> None:
-    """Return so that half of LiteLLM's run lies before the next edge of a minute, as its keys count them."""
-    time.sleep((MINUTE_S - LITELLM_S / 2 - HEAD_START_S - time.time()) % MINUTE_S)
+def _wait_for_the_edge(load: str) -> None:
+    """Return so that half of LiteLLM's overload lies before the next edge of a minute, as its keys count them."""
+    if load == "overload":
+        time.sleep((MINUTE_S - LITELLM_S / 2 - HEAD_START_S - time.time()) % MINUTE_S)

@@ -55,6 +55,11 @@ class Outcome:
     """Times the server read from a connection: about one per round trip."""
 
     @property
+    def scripts(self) -> int:
+        """Scripts the server ran."""
+        return self.commands.get("evalsha", 0) + self.commands.get("eval", 0)
+
+    @property
     def commands_per_admitted(self) -> float:
         """Commands the server ran, those inside of scripts included."""
         return sum(self.commands.values()) / max(1, self.admitted)
@@ -66,9 +71,9 @@ def run(
     redis: Redis,
     *,
     limit: Limit,
-    begin: Callable[[], None] = lambda: None,
+    begin: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Outcome]:
-    """Run one process per job, under each of the jobs' loads in turn, from the same moment on. `begin` may wait."""
+    """Run one process per job, under each of their loads in turn, all from one moment on. `begin` may wait for it."""
     outcomes: dict[str, Outcome] = {}
     with tempfile.TemporaryDirectory(prefix="voicegateway-bench-") as folder:
         outs = [str(Path(folder) / str(index)) for index in range(len(jobs))]
@@ -82,7 +87,7 @@ def run(
         try:
             for load in jobs[0]["loads"]:
                 _wait_for(processes, "ready")
-                begin()
+                begin(load)
                 before = counted(redis)
                 begin_ns = time.monotonic_ns() + int(HEAD_START_S * 1e9)
                 for process in processes:
