@@ -140,6 +140,8 @@ class LeaseBook:
         waiter = Waiter(plan, amounts, until_ns, wake)
         with self._lock:
             now_ns = self._now_ns()
+            # The limits may have changed since it was made.
+            waiter.plan = self._planned_anew(plan)
             refusal = self._in_vain(waiter, now_ns)
             if refusal is None:
                 self._line.append(waiter)
@@ -229,9 +231,14 @@ class LeaseBook:
                 self._live.append(lease)
         for waiter in self._line:
             before = waiter.plan
-            waiter.plan = self._planned(before.target, before.priority) or Plan(before.target, before.priority, (), ())
+            waiter.plan = self._planned_anew(before)
             _count(before, -1)
             _count(waiter.plan, 1)
+
+    def _planned_anew(self, plan: Plan) -> Plan:
+        key = (plan.target, plan.priority)
+        found = self._plans[key] if key in self._plans else self._planned(*key)
+        return found or Plan(plan.target, plan.priority, (), ())
 
     def _planned(self, target: Target, priority: Priority) -> Plan | None:
         meters = METERS_OF.get(target.modality, frozenset())
