@@ -119,7 +119,7 @@ def simulate(
     if is_json:
         output.as_json(answer)
     else:
-        output.console.print(simulation_table(answer))
+        output.console.print(simulation_table(answer, width=output.console.width))
     if not all(pool["holds"] for pool in answer["pools"]):
         raise typer.Exit(1)
 
@@ -132,7 +132,8 @@ def _watch(client: Any, report: dict[str, Any]) -> None:
 
 
 def _shown(report: dict[str, Any]) -> Group:
-    return Group(*summary(report), pools_table(report))
+    width = output.console.width
+    return Group(*summary(report, width=width), pools_table(report, width=width))
 
 
 def _read(file: Path) -> list[Any]:

@@ -6,38 +6,46 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
+WIDE: Final = 140
+"""Characters of a window that has room for everything."""
 _PERIODS: Final = {1_000: "s", 60_000: "min", 3_600_000: "h", 86_400_000: "d"}
 
 
-def summary(report: dict[str, Any]) -> Iterable[Text]:
+def summary(report: dict[str, Any], *, width: int) -> Iterable[Text]:
     """One line on what is in force; another when the pools' state is not known."""
     if not report["pools"]:
         yield Text("No limits are declared. `voicegw limits apply FILE` declares some; docs/guides/limits.md says how.")
     else:
-        yield Text(f"revision {report['revision']}, {len(report['pools'])} pools", style="dim")
+        more = "" if width >= WIDE else "; a wider window or --json shows holders and what vendors say"
+        yield Text(f"revision {report['revision']}, {len(report['pools'])} pools{more}", style="dim")
     if not report["is_live"]:
         yield Text("Redis is away: nobody knows how the pools are; holders go by their offline policy.", style="red")
 
 
-def pools_table(report: dict[str, Any]) -> Table:
-    """One row per pool, in the order of declaration."""
-    headings = (
-        "pool", "limit", "level", "leased", "spent", "holders", "waiting", "refused", "top holder", "vendor says", ""
-    )  # fmt: skip
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if index in (0, 8, 9, 10) else "right", overflow="fold")
+def pools_table(report: dict[str, Any], *, width: int) -> Table:
+    """One row per pool, in the order of declaration; who holds most and what vendors say only where there is room."""
+    is_wide = width >= WIDE
+    table = Table(box=None, padding=(0, 2 if is_wide else 1, 0, 0), header_style="dim")
+    table.add_column("pool", no_wrap=True)
+    for heading in ("limit", "level", "leased", "spent", "wait", "refused"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if is_wide:
+        for heading in ("holders", "top holder", "vendor says"):
+            table.add_column(heading, justify="right" if heading == "holders" else "left", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for pool in report["pools"]:
         live = pool["live"]
-        numbers = ("level", "leased", "spent", "holders", "waiters", "refused")
-        cells = [_number(live[name]) if live else "–" for name in numbers]
+        units = [_units(pool, live[name]) if live else "–" for name in ("level", "leased", "spent")]
         if pool["meter"] == "slots":
-            cells[2] = "–"
-        table.add_row(pool["id"], _limit(pool), *cells, _top(live), _learned(pool), _condition(live))
+            units[2] = "–"
+        cells = [_limit(pool), *units, *(_number(live[name]) if live else "–" for name in ("waiters", "refused"))]
+        if is_wide:
+            cells += [_number(live["holders"]) if live else "–", _top(pool), _learned(pool)]
+        table.add_row(pool["id"], *cells, _condition(live))
     return table
 
 
-def simulation_table(answer: dict[str, Any]) -> Table:
+def simulation_table(answer: dict[str, Any], *, width: int) -> Table:
     """One row per pool: what it would have made of the traffic."""
     covered = answer["covered_until"] if answer["is_truncated"] else answer["until"]
     title = (
@@ -45,23 +53,26 @@ def simulation_table(answer: dict[str, Any]) -> Table:
     )
     if answer["is_truncated"]:
         title += f" (there were more: up to {answer['until']} was asked for)"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
-    headings = (
-        "pool", "limit", "holds", "requests", "delayed", "p95 ms", "refused", "peak/min", "peak open", "worst minute",
-        "smallest that holds",
-    )  # fmt: skip
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if index in (0, 2, 9) else "right", overflow="fold")
+    is_wide = width >= WIDE
+    table = Table(
+        title=title, title_justify="left", box=None, padding=(0, 2 if is_wide else 1, 0, 0), header_style="dim"
+    )
+    headings = ["pool", "limit", "holds", "requests", "delayed", "refused", "smallest"]
+    headings += ["p95 ms", "peak/min", "peak open", "worst minute"] if is_wide else []
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("pool", "holds") else "right", no_wrap=True)
     for pool in answer["pools"]:
-        table.add_row(
+        cells: list[str | Text] = [
             pool["id"],
             _limit(pool),
             Text("yes", style="green") if pool["holds"] else Text("no", style="red"),
-            *(_number(pool[name]) for name in ("matched", "delayed", "delay_p95_ms", "refused")),
-            *(_number(pool[name]) for name in ("peak_per_min", "peak_open")),
-            pool["worst_minute"] or "–",
+            *(_number(pool[name]) for name in ("matched", "delayed", "refused")),
             _smallest(pool),
-        )
+        ]
+        if is_wide:
+            cells += [_number(pool["delay_p95_ms"]), _units(pool, pool["peak_per_min"]), _number(pool["peak_open"])]
+            cells += [pool["worst_minute"] or "–"]
+        table.add_row(*cells)
     return table
 
 
@@ -71,27 +82,36 @@ def _limit(pool: dict[str, Any]) -> str:
 
 def _smallest(pool: dict[str, Any]) -> str:
     if pool["smallest"] is None:
-        return "none: a larger burst"
+        return "larger burst"
     return _amount(pool, pool["smallest"]) if pool["matched"] else "–"
 
 
 def _amount(pool: dict[str, Any], units: int) -> str:
     if pool["meter"] == "slots":
         return f"{_number(units)} open"
-    period = _PERIODS.get(pool["period_ms"], f"{pool['period_ms']} ms")
-    return f"{_number(units)} {pool['meter']}/{period}"
+    return f"{_units(pool, units)}/{_period(pool['period_ms'])}"
 
 
-def _top(live: dict[str, Any] | None) -> str:
+def _units(pool: dict[str, Any], units: int) -> str:
+    """In the terms of the declaration: sound is counted in milliseconds and declared in seconds."""
+    return f"{_number(round(units / 1000))} s" if pool["meter"] == "audio_ms" else _number(units)
+
+
+def _period(period_ms: int) -> str:
+    return _PERIODS.get(period_ms, f"{period_ms} ms")
+
+
+def _top(pool: dict[str, Any]) -> str:
+    live = pool["live"]
     if not live or not live["top_holders"]:
         return ""
     top = live["top_holders"][0]
-    return f"{top['holder']} {_number(top['leased'])}"
+    return f"{top['holder']} {_units(pool, top['leased'])}"
 
 
 def _learned(pool: dict[str, Any]) -> str:
     told = [
-        f"{_number(each['limit'])}/{_PERIODS.get(each['period_ms'], '?')}" if each["period_ms"] else str(each["limit"])
+        _units(pool, each["limit"]) + (f"/{_period(each['period_ms'])}" if each["period_ms"] else "")
         for each in pool["learned"]
     ]
     return ", ".join(dict.fromkeys(told))
