@@ -89,7 +89,9 @@ def _smallest(pool: dict[str, Any]) -> str:
 def _amount(pool: dict[str, Any], units: int) -> str:
     if pool["meter"] == "slots":
         return f"{_number(units)} open"
-    return f"{_units(pool, units)}/{_period(pool['period_ms'])}"
+    # As it may be declared: 200k.
+    text = f"{units // 1000}k" if units % 1000 == 0 and pool["meter"] != "audio_ms" else _units(pool, units)
+    return f"{text}/{_period(pool['period_ms'])}"
 
 
 def _units(pool: dict[str, Any], units: int) -> str:
