@@ -103,7 +103,7 @@ async def services_at(home: Path) -> AsyncIterator[Services]:
 
 def compare(chosen: list[Contestant], services: Services, *, processes: int, say: Any) -> dict[str, Any]:
     """Measure each contestant under its loads and print a line of the table for it."""
-    say(f"\n{processes} processes share {LIMIT_PER_S} requests/s, burst {LIMIT_PER_S}; (d) minutes of 3,000")
+    say(f"\n{processes} processes share {LIMIT_PER_S} requests/s, burst {LIMIT_PER_S}; (d) minutes of 600")
     say(f"{'':31} over-    used at  admitted    us per admission    CPU us  Redis commands per admitted")
     say(f"{'':31} admitted offer*10 offer*0.9      p50      p99   per ask       offer*10  offer*0.9")
     found: dict[str, Any] = {}

@@ -31,7 +31,7 @@ def main() -> None:
     for load in job["loads"]:
         ask, log = SYNC[job["limiter"]](job["redis_url"], f"{job['key']}-{load}", **limit), AskLog()
         begin_ns = told_to_begin(log)
-        ask_all(ask, log, moments(job, load), begin_ns)
+        ask_all(ask, log, moments(job, load), begin_ns, begin_ns + int(job["seconds"] * NS_PER_S))
         finish(log, job, load)
 
 
@@ -58,8 +58,8 @@ def finish(log: AskLog, job: dict[str, Any], load: str) -> None:
     print("done", flush=True)
 
 
-def ask_all(ask: Ask, log: AskLog, at: Iterator[float], begin_ns: int) -> None:
-    """Ask at each moment, or at once when it has passed."""
+def ask_all(ask: Ask, log: AskLog, at: Iterator[float], begin_ns: int, end_ns: int) -> None:
+    """Ask at each moment, or at once when it has passed; who is behind at the end asks no more."""
     for moment in at:
         due_ns = begin_ns + int(moment * NS_PER_S)
         before_ns = now_ns()
@@ -67,6 +67,8 @@ def ask_all(ask: Ask, log: AskLog, at: Iterator[float], begin_ns: int) -> None:
             time.sleep((due_ns - before_ns) / NS_PER_S)
             before_ns = now_ns()
         log.late += before_ns - due_ns > LATE_NS
+        if before_ns > end_ns:
+            return
         is_admitted = ask()
         log.answered(before_ns, now_ns(), is_admitted=is_admitted)
 
@@ -75,11 +77,11 @@ async def _main_async(job: dict[str, Any], limit: dict[str, Any]) -> None:
     for load in job["loads"]:
         ask, log = await ASYNC[job["limiter"]](job["redis_url"], f"{job['key']}-{load}", **limit), AskLog()
         begin_ns = told_to_begin(log)
-        await _ask_all_async(ask, log, moments(job, load), begin_ns)
+        await _ask_all_async(ask, log, moments(job, load), begin_ns, begin_ns + int(job["seconds"] * NS_PER_S))
         finish(log, job, load)
 
 
-async def _ask_all_async(ask: AskAsync, log: AskLog, at: Iterator[float], begin_ns: int) -> None:
+async def _ask_all_async(ask: AskAsync, log: AskLog, at: Iterator[float], begin_ns: int, end_ns: int) -> None:
     free = asyncio.Semaphore(IN_FLIGHT_MAX)
     async with asyncio.TaskGroup() as open_ones:
         for moment in at:
@@ -87,6 +89,8 @@ async def _ask_all_async(ask: AskAsync, log: AskLog, at: Iterator[float], begin_
             if (wait_ns := due_ns - now_ns()) > 0:
                 await asyncio.sleep(wait_ns / NS_PER_S)
             await free.acquire()
+            if now_ns() > end_ns:
+                return
             log.late += now_ns() - due_ns > LATE_NS
             open_ones.create_task(_ask_one(ask, log, free))
 
