@@ -1,9 +1,11 @@
 """Declarations become pools, or are refused with the place and the reason."""
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -299,3 +301,9 @@ def test_what_a_selector_covers_it_also_matches(provider: str, model: str, narro
     target = Target(provider="openai", model=target_model, modality="llm")
 
     assert not (wide.covers(small) and small.matches(target)) or wide.matches(target)
+
+
+def test_the_guides_example_is_right() -> None:
+    document = yaml.safe_load((Path(__file__).parents[3] / "docs/guides/limits.yaml").read_text())
+
+    assert len(parse_limits(document["limits"], providers=("openai", "deepgram", "cartesia"))) == 6
