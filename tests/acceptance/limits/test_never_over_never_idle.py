@@ -11,7 +11,7 @@ from tests.fixtures import limit_fleet_runs as runs
 from tests.fixtures.limit_fleet_runs import RATE, SLOTS, Outcome
 
 BUSY_MS = 200
-"""On a machine that makes requests later than this, or controllers, how much of a limit is used says nothing of ours."""
+"""On a machine that makes requests later than this, how much of a limit is used says nothing of ours."""
 SLOT_LEASE_S = 5.0
 NOTICED_WITHIN_S = 1.5
 """A waiter asks twice a second; the rest is for a busy machine."""

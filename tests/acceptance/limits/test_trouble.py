@@ -30,6 +30,15 @@ async def test_workers_are_killed_and_stopped(make_fleet: MakeFleet, valkey: Emb
     _judged(outcome)
 
 
+async def test_workers_end_in_the_middle_of_their_requests(make_fleet: MakeFleet, valkey: EmbeddedValkey) -> None:
+    async with make_fleet() as fleet:
+        faults = Faults(fleet, valkey, seconds=12)
+        happens = [(1 + step / 4, faults.worker_leaves) for step in range(40)]
+        outcome = await runs.trouble(fleet, "workers come and go", happens, processes=PROCESSES, seconds=12)
+
+    _judged(outcome)
+
+
 async def test_controllers_and_valkey_are_killed_stopped_and_flushed(
     make_fleet: MakeFleet, valkey: EmbeddedValkey
 ) -> None:

@@ -188,8 +188,11 @@ class LeaseBook:
                     due = each
             return due
 
-    def claims(self, seq: int) -> tuple[Claim, ...]:
-        """Say what is held and wanted, smaller promises kept already. Leases' time counts from now: send it at once."""
+    def claims(self, seq: int, *, is_leaving: bool = False) -> tuple[Claim, ...]:
+        """Say what is held and wanted, smaller promises kept already. Leases' time counts from now: send it at once.
+
+        A process that is leaving admits nothing more from what it claims for the last time.
+        """
         with self._lock:
             now_ns = self._now_ns()
             needs = self._needs()
@@ -197,6 +200,8 @@ class LeaseBook:
             if len(self._claimed) > CLAIMS_MAX:
                 self._claimed.sort(key=lambda lease: (not lease.waiters, lease.sent_ns))
                 del self._claimed[CLAIMS_MAX:]
+            for lease in self._claimed if is_leaving else ():
+                lease.retire()
             return tuple(_claim(lease, seq, now_ns, needs) for lease in self._claimed)
 
     def answered(self, seq: int, response: SyncResponse) -> None:

@@ -230,6 +230,11 @@ class RateLease:
         wait_ms = max(lease.ready_ms, lease.retry_ms if lease.state == "paused" else 0)
         self.ready_ns = now_ns + wait_ms * NS_PER_MS * (100 + GUARD_PERCENT) // 100
 
+    def retire(self) -> None:
+        """The process ends: what is reserved was asked of its vendor and counts as spent, the rest is not touched."""
+        self.used, self.reserved, self.epoch = self.used + self.reserved, 0, self.epoch + 1
+        self.granted = min(self.granted, self.used)
+
     def _look_at_demand(self, now_ns: int) -> None:
         elapsed_s = (now_ns - self._asked_since_ns) / NS_PER_S
         if elapsed_s <= 0.0:
@@ -304,6 +309,10 @@ class SlotLease:
         """A stream has closed; its slot may be used again at once."""
         self.open -= 1
         self._idle_since_ns = now_ns
+
+    def retire(self) -> None:
+        """The process ends: no stream is opened any more."""
+        self.quota = min(self.quota, self.open)
 
     def claim(self, seq: int, now_ns: int) -> Claim:
         """Say how many are open and wanted; keeps a smaller promise before telling it."""

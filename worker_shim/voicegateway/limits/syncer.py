@@ -61,7 +61,7 @@ class Book(Protocol):
         """Admit whom units that were promised for later serve now; return when to do so again."""
         ...
 
-    def claims(self, seq: int) -> tuple[Claim, ...]:
+    def claims(self, seq: int, *, is_leaving: bool = False) -> tuple[Claim, ...]:
         """What to say of each lease, at once: a lease's time counts from before its claim leaves."""
         ...
 
@@ -224,7 +224,7 @@ class Syncer:
 
     def _claims(self, seq: int, *, is_leaving: bool) -> tuple[int, tuple[Claim, ...]]:
         try:
-            revision, claims = self._book.revision, self._book.claims(seq)
+            revision, claims = self._book.revision, self._book.claims(seq, is_leaving=is_leaving)
         except Exception as error:  # noqa: BLE001 - presence goes on without leases
             self._holder.hook_failed("limits.claims", error)
             return -1, ()

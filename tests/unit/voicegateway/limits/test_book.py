@@ -7,6 +7,7 @@ import pytest
 
 from voicegateway.limits.book import LINE_MAX, OFFLINE_AFTER_NS, LeaseBook, Plan, Refusal, Ticket, Waiter
 from voicegateway.limits.lease import NS_PER_MS, NS_PER_S
+from voicegateway.limits.syncer import returned
 from voicegateway_shared.limits import PoolSpec, Target, parse_limits
 from voicegateway_shared.wire import Claim, Lease, SyncResponse
 from voicegateway_shared.wire.sync import CLAIMS_MAX
@@ -386,6 +387,20 @@ def test_open_streams_are_said_for_as_long_as_they_are() -> None:
         world.later(1.1)
         [claim] = world.sync(s=1)
         assert (claim.used, claim.target) == (1, 1)
+
+
+def test_a_process_that_leaves_has_spent_what_its_open_requests_reserved() -> None:
+    world = World(TOKENS, STREAMS)
+    ticket = world.admitted()
+
+    world.seq += 1
+    claims = world.book.claims(world.seq, is_leaving=True)
+    said = {claim.pool: (returned(claim).used, returned(claim).target) for claim in claims}
+
+    assert said == {"t:tokens_per_min": (100, 100), "s:concurrent": (1, 1)}
+    assert world.ask() is None, "the rest was given back: it may be another's by now"
+    ticket.settle({"tokens": 60})
+    assert "t:tokens_per_min" not in {claim.pool for claim in world.sync()}, "all was said"
 
 
 def test_a_limit_that_changes_changes_under_who_waits() -> None:

@@ -43,7 +43,7 @@ class ScriptedBook:
     def serve(self) -> int | None:
         return None
 
-    def claims(self, seq: int) -> tuple[Claim, ...]:
+    def claims(self, seq: int, *, is_leaving: bool = False) -> tuple[Claim, ...]:
         self.due = None
         self.events.append(("sent", seq))
         return self.said
@@ -329,7 +329,7 @@ def test_returned_claim_keeps_open_slots_and_what_was_counted() -> None:
 def test_broken_leases_do_not_silence_presence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PRESENCE_S", 0.01)
 
-    def breaks(*args: object) -> Any:
+    def breaks(*args: object, **options: object) -> Any:
         raise RuntimeError(f"{name} is broken")
 
     with world(answer) as it:
