@@ -5,6 +5,7 @@ import sys
 from tests.acceptance.limits.conftest import MakeFleet
 from tests.fixtures import limit_fleet_runs as runs
 from tests.fixtures.limit_fleet_runs import Faults, Outcome
+from tests.fixtures.sync_proxy import SyncProxy
 
 from voicegateway_controller.embedded import EmbeddedValkey
 
@@ -61,3 +62,17 @@ async def test_controllers_and_valkey_are_killed_stopped_and_flushed(
         )
 
     _judged(outcome)
+
+
+async def test_messages_come_late_twice_and_to_one_replica_or_another(
+    make_fleet: MakeFleet, valkey: EmbeddedValkey
+) -> None:
+    async with make_fleet(controllers=2) as fleet, SyncProxy([each.port for each in fleet.controllers]) as proxy:
+        fleet.url = proxy.url
+        faults = Faults(fleet, valkey, seconds=12)
+        happens = [(3.0, faults.roll_controllers), (8.0, faults.kill_controller)]
+        outcome = await runs.trouble(fleet, "bad road, two replicas", happens, processes=PROCESSES, seconds=12)
+
+    sys.stdout.write(f"{proxy.late} late, {proxy.twice} twice, {proxy.lost} answers lost\n")
+    _judged(outcome)
+    assert min(proxy.late, proxy.twice, proxy.lost) > 0
