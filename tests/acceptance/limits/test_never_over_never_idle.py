@@ -43,7 +43,7 @@ async def test_two_hundred_processes_share_limits_smaller_than_their_number(make
         outcome = await runs.crowd(fleet, processes=200, seconds=20)
 
     _judged(outcome, slots=20)
-    assert outcome.rates[RATE].units >= 100, "the fleet did next to nothing"
+    assert outcome.rates[RATE].units >= 20, "the fleet did next to nothing"
 
 
 async def test_what_is_below_the_limit_is_admitted(make_fleet: MakeFleet) -> None:
