@@ -178,7 +178,7 @@ def syncs(services: Services, profile: Path, *, seconds: float, say: Any) -> dic
     for holders in (round(most.syncs_per_s * 0.6), HOLDERS):
         runs.append(ceiling.measure(services, holders=holders, is_closed_loop=False, seconds=seconds))
         _say_ceiling(f"{holders:,} holders, once a second", runs[-1], say)
-    shares = ceiling.profiled(services, profile, seconds=seconds / 2)
+    shares = ceiling.profiled(services, profile, seconds=seconds)
     say("  the controller's time (cProfile): " + ", ".join(f"{name} {share:.0%}" for name, share in shares[:9]))
     return {"runs": [asdict(run) for run in runs], "profile": dict(shares)}
 
