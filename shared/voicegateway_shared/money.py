@@ -9,6 +9,9 @@ PICO_PER_USD: Final = 10**12
 """Amounts are whole pico-dollars: the ledger's NUMERIC(24,12) holds each of them exactly."""
 AMOUNT_PICO_USD_MAX: Final = 10**24 - 1
 """The largest amount NUMERIC(24,12) can hold, just under a trillion dollars."""
+NANO_PER_USD: Final = 10**9
+PICO_PER_NANO: Final = PICO_PER_USD // NANO_PER_USD
+"""Budgets are counted in whole nano-dollars: pico-dollars of a large one would leave a double's whole numbers."""
 
 _DECIMALS: Final = 12
 _USD: Final = re.compile(r"(?P<sign>-?)(?P<whole>[0-9]{1,12})(?:\.(?P<part>[0-9]{1,12}))?", re.ASCII)
@@ -44,6 +47,16 @@ def format_usd(amount_pico_usd: int) -> str:
     if part == 0:
         return f"{sign}{whole}"
     return f"{sign}{whole}.{part:012d}".rstrip("0")
+
+
+def nano_usd_up(amount_pico_usd: int) -> int:
+    """Whole nano-dollars that are at least an amount, and less than one more."""
+    return divide_up(amount_pico_usd, PICO_PER_NANO)
+
+
+def divide_up(numerator: int, denominator: int) -> int:
+    """The least whole number that is not below the quotient; `denominator` must be positive."""
+    return -(-numerator // denominator)
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:

@@ -12,7 +12,9 @@ from voicegateway_shared.money import (
     PICO_PER_USD,
     NotAnAmount,
     divide_half_even,
+    divide_up,
     format_usd,
+    nano_usd_up,
     parse_usd,
 )
 
@@ -96,3 +98,13 @@ def test_division_agrees_with_the_decimal_module(numerator: int) -> None:
     expected = (Decimal(numerator) / 8).quantize(Decimal(1), ROUND_HALF_EVEN)
 
     assert divide_half_even(numerator, 8) == expected
+
+
+@given(st.integers(-(10**40), 10**40), st.integers(1, 10**20))
+def test_division_up_is_never_below_and_less_than_one_above(numerator: int, denominator: int) -> None:
+    assert 0 <= divide_up(numerator, denominator) - Fraction(numerator, denominator) < 1
+
+
+@pytest.mark.parametrize(("pico", "nano"), [(0, 0), (1, 1), (999, 1), (1_000, 1), (1_001, 2), (10**12, 10**9)])
+def test_nano_dollars_are_rounded_up(pico: int, nano: int) -> None:
+    assert nano_usd_up(pico) == nano
