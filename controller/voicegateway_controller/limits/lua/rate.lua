@@ -18,18 +18,21 @@ local member = class .. '|' .. incarnation
 local BATCH_US = 250000   -- a contended holder is granted what it fairly gets in this time, not one unit at a time
 local CREDIT_US = 100000  -- a class whose holders were on their way may catch up with what it missed in this time
 local SHARES_US = 100000  -- how old the division among classes may be
-local STEP_US = 1000000   -- a server clock that steps back by more than this is believed
+local STEP_US = 1000000   -- a server clock that steps back by more than this has made all stored instants worthless
 
 local bucket = redis.call('HMGET', KEYS[1], 'boot', 'level', 'at', 'outstanding', 'n', 'd', 'burst', 'revision',
                           'learn_until', 'pause_until', 'spent', 'shares_at')
 local level, at, outstanding, n, d, burst, known, learn_until, pause_until, spent, shares_at
-if bucket[1] ~= boot then
-  -- The pool lost its memory, or a server took over that may have. Leases we forgot can be spent until they end:
-  -- until then nothing is granted and nothing accrues.
+local stepped_us = (tonumber(bucket[3]) or 0) - now
+if bucket[1] ~= boot or stepped_us > STEP_US then
+  -- The pool lost its memory, or a server took over that may have, or its clock was set back, so that the leases of the
+  -- dead would not end for as long. Leases we forgot can be spent until they end: until then nothing is granted and
+  -- nothing accrues.
   redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
   n, d, burst, known = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14]), revision
   level, at, outstanding, learn_until, spent, shares_at = 0, now, 0, now + lease_us, 0, 0
   pause_until = tonumber(bucket[10]) or 0
+  if stepped_us > STEP_US then pause_until = math.max(0, pause_until - stepped_us) end
 else
   level, at, outstanding = tonumber(bucket[2]), tonumber(bucket[3]), tonumber(bucket[4])
   n, d, burst, known = tonumber(bucket[5]), tonumber(bucket[6]), tonumber(bucket[7]), tonumber(bucket[8])
@@ -43,8 +46,6 @@ if learn_until > now then
 elseif now > at then
   local room = (burst - outstanding) * d - level
   if room > 0 then level = level + math.min(room, n * (now - at)) end
-  at = now
-elseif at - now > STEP_US then
   at = now
 end
 if revision > known then
@@ -170,7 +171,7 @@ else
                 still[#still + 1] = name
               end
             end
-            if taken == 0 then
+            if #still == #open then
               for _, name in ipairs(open) do
                 classes[name].share = classes[name].share + per * classes[name].weight
               end
@@ -178,7 +179,6 @@ else
             else
               rest = rest - taken
             end
-            if #still == #open then break end
             open = still
           end
         end

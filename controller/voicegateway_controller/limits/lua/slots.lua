@@ -14,15 +14,19 @@ local member = class .. '|' .. incarnation
 
 local SILENCE_US = 2500000  -- with slots out and nobody heard for this long, no holder could have reached us
 local GRACE_US = 2000000    -- in which they say again what they hold, before anything is given to others
+local STEP_US = 1000000     -- a server clock that steps back by more than this has made all stored instants worthless
 
 local pool = redis.call('HMGET', KEYS[1], 'boot', 'outstanding', 'slots', 'revision', 'learn_until', 'pause_until',
                         'heard_at')
 local outstanding, slots, known, learn_until, pause_until, heard_at
-if pool[1] ~= boot then
-  -- The pool lost its memory: holders say again what they hold, nothing is granted until all others are gone.
+local stepped_us = (tonumber(pool[7]) or 0) - now
+if pool[1] ~= boot or stepped_us > STEP_US then
+  -- The pool lost its memory, or its clock was set back, so that the slots of the dead would not come back for as long:
+  -- holders say again what they hold, nothing is granted until all others are gone.
   redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
   outstanding, slots, known, learn_until, heard_at = 0, tonumber(ARGV[9]), revision, now + lease_us, now
   pause_until = tonumber(pool[6]) or 0
+  if stepped_us > STEP_US then pause_until = math.max(0, pause_until - stepped_us) end
 else
   outstanding, slots, known, learn_until = tonumber(pool[2]), tonumber(pool[3]), tonumber(pool[4]), tonumber(pool[5])
   pause_until, heard_at = tonumber(pool[6]), tonumber(pool[7])
@@ -134,13 +138,14 @@ else
       state, retry_us = 'paused', pause_until - now
     else
       local fair, left = entitlements(), slots - outstanding
+      -- Beyond our own part nothing is taken that another class waits for and is entitled to.
+      local own, owed = math.floor(fair[class]) - mine.quota, 0
       for name, each in pairs(classes) do
-        -- Beyond our own part nothing is taken that another class waits for and is entitled to.
-        if name ~= class and mine.quota + 1 > fair[class] then
-          left = left - math.max(0, math.min(each.wanted - each.quota, math.floor(fair[name]) - each.quota))
+        if name ~= class then
+          owed = owed + math.max(0, math.min(each.wanted - each.quota, math.floor(fair[name]) - each.quota))
         end
       end
-      local grant = math.max(0, math.min(target - Q, left))
+      local grant = math.max(0, math.min(target - Q, math.max(math.min(left, own), left - owed)))
       Q, outstanding, mine.quota = Q + grant, outstanding + grant, mine.quota + grant
       if Q < target then
         local wanted = 0
