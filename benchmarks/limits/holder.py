@@ -14,8 +14,9 @@ from benchmarks.limits.asker import LATE_NS, NS_PER_S, finish, moments, told_to_
 from benchmarks.limits.limiters import now_ns
 from benchmarks.limits.log import AskLog
 
-from voicegateway.limits.book import LeaseBook, Plan, Refusal, Ticket, Waiter
+from voicegateway.limits.book import LeaseBook, Refusal, Ticket
 from voicegateway.limits.lease import boot_ns
+from voicegateway.limits.line import Plan, Waiter
 from voicegateway.limits.signals import Signals
 from voicegateway.limits.sync_connection import SyncConnection
 from voicegateway.limits.syncer import Syncer

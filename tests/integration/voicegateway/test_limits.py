@@ -27,6 +27,7 @@ from tests.integration.voicegateway.plugin_use import (
 
 from voicegateway import Options
 from voicegateway import runtime as runtime_module
+from voicegateway.instrument import admission
 from voicegateway.limits.book import LeaseBook, Ticket
 from voicegateway.testing.vendors import FaultRule
 from voicegateway_shared.telemetry import attributes as names
@@ -449,3 +450,19 @@ async def test_our_own_429_is_not_taken_for_the_vendors(tmp_path: Path) -> None:
         await plugin.aclose()
 
     assert controller.signals() == []
+
+
+async def test_outcome_that_does_not_come_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "LAST_MOMENT_S", 0.05)
+    # As if it had been woken, by a thread that does not get to say so.
+    monkeypatch.setattr(LeaseBook, "cancel", lambda book, waiter: None)
+    async with limited(tmp_path, CHATS, admit_wait_ms=20) as (meter, controller):
+        controller.budget["chats:requests_per_min"] = 0
+        plugin = meter.llm()
+        with pytest.raises(APIStatusError) as raised:
+            await ask(plugin, options=NO_RETRY)
+        await plugin.aclose()
+        bills = await meter.bills()
+
+    assert raised.value.status_code == 429
+    assert bills == []

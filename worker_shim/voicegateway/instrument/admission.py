@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from voicegateway.limits import amounts
-from voicegateway.limits.book import LeaseBook, Plan, Refusal, Ticket, Waiter
+from voicegateway.limits.book import LeaseBook, Refusal, Ticket
 from voicegateway.limits.lease import boot_ns
+from voicegateway.limits.line import Plan, Waiter
 from voicegateway.options import ADMIT_WAIT_MS_MAX
 from voicegateway.record import RequestRecord
 from voicegateway.runtime import Limits, Runtime
@@ -16,7 +17,7 @@ from voicegateway_shared.limits import Target
 NS_PER_MS: Final = 1_000_000
 LIMITS_WAIT_S: Final = 0.5
 """A process asks once which limits there are; a controller that needs longer to answer is not waited for."""
-LAST_MOMENT_S: Final = 0.1
+LAST_MOMENT_S: Final = 1.0
 """From another thread's call to our loop's turn; a loop that needs longer has other troubles."""
 TARGETS_MAX: Final = 256
 """A job process has a handful; a thread-based worker some dozens."""
@@ -125,7 +126,11 @@ class Pending:
             if not answer.done() and (refusal := book.cancel(waiter)) is not None:
                 return refusal
             # Woken at the last moment: the outcome is on its way through the loop.
-            return await asyncio.wait_for(asyncio.shield(answer), LAST_MOMENT_S)
+            await asyncio.wait((answer,), timeout=LAST_MOMENT_S)
+            if answer.done():
+                return answer.result()
+            self._leave_line(book, waiter, answer, asked)
+            return Refusal(plan.leases[0].spec.id, round(LAST_MOMENT_S * 1000), "limit")
         except BaseException:
             self._leave_line(book, waiter, answer, asked)
             raise

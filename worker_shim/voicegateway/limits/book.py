@@ -4,13 +4,13 @@ Pure state under one lock: event loops admit and settle, the syncer's thread cla
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 import msgspec
 
 from voicegateway.limits.lease import NS_PER_MS, NS_PER_S, RateLease, Reservation, SlotLease, boot_ns
+from voicegateway.limits.line import AnyLease, Line, Plan, Waiter
 from voicegateway_shared.limits import LimitMeter, PoolSpec, Target
 from voicegateway_shared.wire import Claim, Priority, SyncResponse
 from voicegateway_shared.wire.sync import CLAIMS_MAX
@@ -36,7 +36,6 @@ METERS_OF: Final[Mapping[str, frozenset[LimitMeter]]] = {
 Reason = Literal["limit", "paused", "learning", "closed"]
 Key = tuple[str, str, Priority]
 """Pool, project, priority."""
-AnyLease = RateLease | SlotLease
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -45,19 +44,6 @@ class Refusal(msgspec.Struct, frozen=True):
     pool: str
     retry_after_ms: int
     reason: Reason
-
-
-class Plan:
-    """The leases that a request must be admitted by. Good until the limits change."""
-
-    __slots__ = ("leases", "priority", "rates", "slots", "target")
-
-    def __init__(
-        self, target: Target, priority: Priority, rates: tuple[tuple[RateLease, str], ...], slots: tuple[SlotLease, ...]
-    ) -> None:
-        self.target, self.rates, self.slots = target, rates, slots
-        self.priority: Priority = priority
-        self.leases: tuple[AnyLease, ...] = (*(lease for lease, _ in rates), *slots)
 
 
 class Ticket:
@@ -80,17 +66,6 @@ class Ticket:
             self._book._settle(reservations, slots, actual)
 
 
-class Waiter:
-    """An attempt in line."""
-
-    __slots__ = ("amounts", "plan", "until_ns", "wake")
-
-    def __init__(
-        self, plan: Plan, amounts: Mapping[str, int], until_ns: int, wake: Callable[["Ticket | Refusal"], None]
-    ) -> None:
-        self.plan, self.amounts, self.until_ns, self.wake = plan, amounts, until_ns, wake
-
-
 Woken = list[tuple[Waiter, Ticket | Refusal]]
 Needs = dict[RateLease, tuple[int, int]]
 """Units that the first waiter of a lease needs, and until when it waits."""
@@ -107,7 +82,7 @@ class LeaseBook:
         """Never forgotten, even when its limit is: the pool may still know what it granted to this process life."""
         self._live: list[AnyLease] = []
         self._plans: dict[tuple[Target, Priority], Plan | None] = {}
-        self._line: deque[Waiter] = deque()
+        self._line = Line()
         self._claimed: list[AnyLease] = []
         self._failing_since_ns = 0
         self.revision = -1
@@ -131,7 +106,10 @@ class LeaseBook:
                 lease.asked += amounts.get(meter, 0)
             if self._line and any(lease.waiters for lease in plan.leases):
                 return None
-            return self._admit(plan, amounts, now_ns)
+            ticket = self._admit(plan, amounts, now_ns)
+            if ticket is None:
+                self._ring_for(plan)
+            return ticket
 
     def wait(
         self, plan: Plan, amounts: Mapping[str, int], *, until_ns: int, wake: Callable[[Ticket | Refusal], None]
@@ -144,8 +122,7 @@ class LeaseBook:
             waiter.plan = self._planned_anew(plan)
             refusal = self._in_vain(waiter, now_ns)
             if refusal is None:
-                self._line.append(waiter)
-                _count(waiter.plan, 1)
+                self._line.join(waiter)
         if refusal is None:
             self.on_due()
         else:
@@ -158,9 +135,7 @@ class LeaseBook:
             now_ns = self._now_ns()
             woken = self._served(now_ns)
             refusal: Refusal | None = None
-            if waiter in self._line:
-                self._line.remove(waiter)
-                _count(waiter.plan, -1)
+            if self._line.leave(waiter):
                 refusal = self._refusal(waiter, now_ns)
         _wake(woken)
         return refusal
@@ -172,7 +147,8 @@ class LeaseBook:
                 return None
             now_ns = self._now_ns()
             woken = self._served(now_ns)
-            ready = [lease.ready_ns for each in self._line for lease, _ in each.plan.rates if lease.ready_ns > now_ns]
+            firsts = self._line.firsts()
+            ready = [lease.ready_ns for each in firsts for lease, _ in each.plan.rates if lease.ready_ns > now_ns]
         _wake(woken)
         return min(ready, default=None)
 
@@ -234,11 +210,9 @@ class LeaseBook:
             if pool_id in specs:
                 lease.spec = specs[pool_id]
                 self._live.append(lease)
-        for waiter in self._line:
-            before = waiter.plan
-            waiter.plan = self._planned_anew(before)
-            _count(before, -1)
-            _count(waiter.plan, 1)
+        for waiter in self._line.empty():
+            waiter.plan = self._planned_anew(waiter.plan)
+            self._line.join(waiter)
 
     def _planned_anew(self, plan: Plan) -> Plan:
         key = (plan.target, plan.priority)
@@ -296,26 +270,18 @@ class LeaseBook:
                 return None
         return Ticket(self, reservations, plan.slots)
 
+    def _ring_for(self, plan: Plan) -> None:
+        """Have more asked for, even if nobody waits for it."""
+        for lease, _ in plan.rates:
+            if not lease.is_rung:
+                lease.is_rung = True
+                self.on_due()
+
     def _is_offline(self, now_ns: int) -> bool:
         return self._failing_since_ns > 0 and now_ns - self._failing_since_ns >= OFFLINE_AFTER_NS
 
     def _served(self, now_ns: int) -> Woken:
-        """Admit from the front; nobody overtakes a waiter on a lease that it waits for."""
-        woken: Woken = []
-        left: deque[Waiter] = deque()
-        blocked: set[AnyLease] = set()
-        for waiter in self._line:
-            ticket = None
-            if blocked.isdisjoint(waiter.plan.leases):
-                ticket = self._admit(waiter.plan, waiter.amounts, now_ns)
-            if ticket is None:
-                blocked.update(waiter.plan.leases)
-                left.append(waiter)
-            else:
-                _count(waiter.plan, -1)
-                woken.append((waiter, ticket))
-        self._line = left
-        return woken
+        return self._line.serve(lambda waiter: self._admit(waiter.plan, waiter.amounts, now_ns))
 
     def _in_vain(self, waiter: Waiter, now_ns: int) -> Refusal | None:
         """Whether it is known already that waiting will not help."""
@@ -343,7 +309,7 @@ class LeaseBook:
 
     def _needs(self) -> Needs:
         needs: Needs = {}
-        for waiter in self._line:
+        for waiter in self._line.firsts():
             for lease, meter in waiter.plan.rates:
                 units = waiter.amounts.get(meter, 0)
                 if units and lease not in needs:
@@ -407,11 +373,6 @@ def _claim(lease: AnyLease, seq: int, now_ns: int, needs: Needs) -> Claim:
         return lease.claim(seq, now_ns)
     need, until_ns = needs.get(lease, (0, 0))
     return lease.claim(seq, now_ns, need=need, wait_ms=max(0, (until_ns - now_ns) // NS_PER_MS - ROUND_TRIP_MS))
-
-
-def _count(plan: Plan, one: int) -> None:
-    for lease in plan.leases:
-        lease.waiters += one
 
 
 def _wake(woken: Woken) -> None:

@@ -185,7 +185,7 @@ class RateLease:
         else:
             reasons = []
         is_short = self.unspent < min(need, self.spec.burst) or (need > 0 and now_ns >= self.deadline_ns)
-        if is_short or (self.unspent <= self.low and self.demand_per_s * HORIZON_S >= 1):
+        if is_short or (self.unspent <= self.low and (self.asked or self.demand_per_s * HORIZON_S >= 1)):
             reasons.append(self.not_before_ns)
         return min(reasons, default=None)
 

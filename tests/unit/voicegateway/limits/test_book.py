@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import pytest
 
-from voicegateway.limits.book import LINE_MAX, OFFLINE_AFTER_NS, LeaseBook, Plan, Refusal, Ticket, Waiter
+from voicegateway.limits.book import LINE_MAX, OFFLINE_AFTER_NS, LeaseBook, Refusal, Ticket
 from voicegateway.limits.lease import NS_PER_MS, NS_PER_S
+from voicegateway.limits.line import Plan, Waiter
 from voicegateway.limits.syncer import returned
 from voicegateway_shared.limits import PoolSpec, Target, parse_limits
 from voicegateway_shared.wire import Claim, Lease, SyncResponse
@@ -398,9 +399,9 @@ def test_a_process_that_leaves_has_spent_what_its_open_requests_reserved() -> No
     said = {claim.pool: (returned(claim).used, returned(claim).target) for claim in claims}
 
     assert said == {"t:tokens_per_min": (100, 100), "s:concurrent": (1, 1)}
-    assert world.ask() is None, "the rest was given back: it may be another's by now"
     ticket.settle({"tokens": 60})
     assert "t:tokens_per_min" not in {claim.pool for claim in world.sync()}, "all was said"
+    assert world.ask() is None, "the rest was given back: it may be another's by now"
 
 
 def test_a_limit_that_changes_changes_under_who_waits() -> None:
@@ -533,3 +534,16 @@ def test_an_answer_ends_the_policy() -> None:
     world.sync(r=0, s=0)
 
     assert world.ask() is None
+
+
+def test_who_does_not_wait_has_more_asked_for_all_the_same() -> None:
+    world = World(REQUESTS)
+    assert world.ask() is None
+
+    assert world.rings == 1
+    due_ns = world.book.due_ns()
+    assert due_ns is not None
+    assert due_ns <= world.now_ns
+    world.later(0.01)
+    world.sync(r=10)
+    assert world.ask() is not None

@@ -1,0 +1,117 @@
+"""The line: attempts that wait for leases, first come first served, in time that does not grow with their number."""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from voicegateway.limits.lease import RateLease, SlotLease
+from voicegateway_shared.limits import Target
+from voicegateway_shared.wire import Priority
+
+if TYPE_CHECKING:
+    from voicegateway.limits.book import Refusal, Ticket
+
+AnyLease = RateLease | SlotLease
+
+
+class Plan:
+    """The leases that a request must be admitted by. Good until the limits change."""
+
+    __slots__ = ("leases", "priority", "rates", "slots", "target")
+
+    def __init__(
+        self, target: Target, priority: Priority, rates: tuple[tuple[RateLease, str], ...], slots: tuple[SlotLease, ...]
+    ) -> None:
+        self.target, self.rates, self.slots = target, rates, slots
+        self.priority: Priority = priority
+        self.leases: tuple[AnyLease, ...] = (*(lease for lease, _ in rates), *slots)
+
+
+class Waiter:
+    """An attempt in line."""
+
+    __slots__ = ("amounts", "number", "plan", "until_ns", "wake")
+
+    def __init__(
+        self, plan: Plan, amounts: Mapping[str, int], until_ns: int, wake: "Callable[[Ticket | Refusal], None]"
+    ) -> None:
+        self.plan, self.amounts, self.until_ns, self.wake = plan, amounts, until_ns, wake
+        self.number = 0
+        """Counts up in the order of arrival."""
+
+
+class Line:
+    """One queue for each plan; nobody overtakes a waiter on a lease that it waits for. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._queues: dict[Plan, deque[Waiter]] = {}
+        self._joined = 0
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def join(self, waiter: Waiter) -> None:
+        """Stand behind all others."""
+        self._joined += 1
+        waiter.number = self._joined
+        self._queues.setdefault(waiter.plan, deque()).append(waiter)
+        self._counted(waiter.plan, 1)
+
+    def leave(self, waiter: Waiter) -> bool:
+        """Go, wherever one stands; False when one has gone already."""
+        queue = self._queues.get(waiter.plan)
+        if queue is None or waiter not in queue:
+            return False
+        # Patience is the same for most, so who gives up mostly stands first.
+        queue.remove(waiter)
+        self._took_from(waiter.plan, queue)
+        return True
+
+    def firsts(self) -> list[Waiter]:
+        """The first waiter of each plan, in the order of arrival."""
+        return sorted((queue[0] for queue in self._queues.values()), key=lambda waiter: waiter.number)
+
+    def serve(self, admit: "Callable[[Waiter], Ticket | None]") -> "list[tuple[Waiter, Ticket | Refusal]]":
+        """Admit from the front whoever can be; return them with their tickets, no longer in line."""
+        served: list[tuple[Waiter, Ticket | Refusal]] = []
+        blocked: set[AnyLease] = set()
+        fronts = [(waiter.number, waiter) for waiter in self.firsts()]
+        while fronts:
+            _, waiter = fronts[0]
+            plan = waiter.plan
+            ticket = admit(waiter) if blocked.isdisjoint(plan.leases) else None
+            if ticket is None:
+                blocked.update(plan.leases)
+                heapq.heappop(fronts)
+                continue
+            served.append((waiter, ticket))
+            queue = self._queues[plan]
+            queue.popleft()
+            if queue:
+                heapq.heapreplace(fronts, (queue[0].number, queue[0]))
+            else:
+                heapq.heappop(fronts)
+            self._took_from(plan, queue)
+        return served
+
+    def empty(self) -> list[Waiter]:
+        """Send all away; return them in the order of arrival."""
+        waiters = sorted(
+            (waiter for queue in self._queues.values() for waiter in queue), key=lambda waiter: waiter.number
+        )
+        for waiter in waiters:
+            self._counted(waiter.plan, -1)
+        self._queues.clear()
+        return waiters
+
+    def _took_from(self, plan: Plan, queue: deque[Waiter]) -> None:
+        if not queue:
+            del self._queues[plan]
+        self._counted(plan, -1)
+
+    def _counted(self, plan: Plan, one: int) -> None:
+        self._length += one
+        for lease in plan.leases:
+            lease.waiters += one
