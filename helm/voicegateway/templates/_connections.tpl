@@ -12,11 +12,14 @@
 {{- if not (regexMatch "^postgres(ql)?(\\+asyncpg)?://[^/]" .Values.database.url) -}}
 {{- fail "database.url is not a Postgres URL: it must start with postgresql://" -}}
 {{- end -}}
-{{- if not (regexMatch "^rediss?://[^/]" .Values.redis.url) -}}
-{{- fail "redis.url is not a Redis URL: it must start with redis:// or rediss://" -}}
+{{- if not (regexMatch "^rediss?(\\+cluster)?://[^/]" .Values.redis.url) -}}
+{{- fail "redis.url is not a Redis URL: it must start with redis:// or rediss://, or for a cluster with redis+cluster:// or rediss+cluster://" -}}
 {{- end -}}
-{{- else if or .Values.database.url .Values.redis.url -}}
-{{- fail "existingSecret.name is set together with database.url or redis.url: give the URLs in one place" -}}
+{{- if not (regexMatch "^(rediss?://[^/].*)?$" .Values.redis.queueUrl) -}}
+{{- fail "redis.queueUrl is not the URL of a single Redis: it must start with redis:// or rediss://" -}}
+{{- end -}}
+{{- else if or .Values.database.url .Values.redis.url .Values.redis.queueUrl -}}
+{{- fail "existingSecret.name is set together with database.url, redis.url or redis.queueUrl: give the URLs in one place" -}}
 {{- end -}}
 {{- end }}
 
@@ -35,6 +38,9 @@
 {{- define "voicegateway.secretData" -}}
 DATABASE_URL: {{ .Values.database.url | quote }}
 REDIS_URL: {{ .Values.redis.url | quote }}
+{{- with .Values.redis.queueUrl }}
+QUEUE_REDIS_URL: {{ . | quote }}
+{{- end }}
 {{- end }}
 
 {{/* Ports named in a URL (it may list several hosts), else the default. Call with (dict "url" … "port" …). */}}

@@ -12,6 +12,9 @@
 {{ include "voicegateway.egressTo" (dict "url" $values.database.url "port" $values.database.port "to" $values.networkPolicy.databaseTo) }}
 {{- if not .hook }}
 {{ include "voicegateway.egressTo" (dict "url" $values.redis.url "port" $values.redis.port "to" $values.networkPolicy.redisTo) }}
+{{- if or $values.redis.queueUrl (and $values.existingSecret.name $values.existingSecret.queueRedisUrlKey) }}
+{{ include "voicegateway.egressTo" (dict "url" $values.redis.queueUrl "port" $values.redis.queuePort "to" $values.networkPolicy.redisTo) }}
+{{- end }}
 {{- end }}
 {{- with $values.networkPolicy.extraEgress }}
 {{ toYaml . }}

@@ -15,6 +15,14 @@
     secretKeyRef:
       name: {{ $secret }}
       key: {{ if $existing.name }}{{ $existing.redisUrlKey }}{{ else }}REDIS_URL{{ end }}
+{{- $queueKey := ternary $existing.queueRedisUrlKey (ternary "QUEUE_REDIS_URL" "" (ne .root.Values.redis.queueUrl "")) (ne $existing.name "") }}
+{{- with $queueKey }}
+- name: VOICEGATEWAY_QUEUE_REDIS_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ $secret }}
+      key: {{ . }}
+{{- end }}
 {{- end }}
 {{- $fixed := include "voicegateway.fixedSettings" . | fromYaml }}
 {{- range $name, $value := $fixed }}
@@ -22,8 +30,8 @@
   value: {{ $value | quote }}
 {{- end }}
 {{- range $name, $value := .root.Values.settings }}
-{{- if or (hasKey $fixed $name) (has $name (list "VOICEGATEWAY_DATABASE_URL" "VOICEGATEWAY_REDIS_URL")) }}
-{{- fail (printf "settings.%s is set by the chart: use database.url, redis.url or existingSecret for the URLs; addresses, ports and home are fixed in the pod" $name) }}
+{{- if or (hasKey $fixed $name) (has $name (list "VOICEGATEWAY_DATABASE_URL" "VOICEGATEWAY_REDIS_URL" "VOICEGATEWAY_QUEUE_REDIS_URL")) }}
+{{- fail (printf "settings.%s is set by the chart: use database.url, redis.url, redis.queueUrl or existingSecret for the URLs; addresses, ports and home are fixed in the pod" $name) }}
 {{- end }}
 - name: {{ $name }}
   value: {{ $value | quote }}
