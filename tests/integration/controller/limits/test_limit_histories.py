@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 import redis
-from tests.fixtures.limit_histories import play_rates, play_slots
+from tests.fixtures.limit_histories import RateHistory, RatePlots, SlotPlots, SlowAnswers, play_rates, play_slots
 from tests.fixtures.services import TestServices
 
 from voicegateway.limits.lease import RateLease, SlotLease
 from voicegateway_shared.wire import Claim, Lease
+
+PLOTS = range(300)
+"""Each mutation is missed within the first fifty."""
 
 
 @pytest.fixture
@@ -50,6 +53,17 @@ class SpendsEarly(RateLease):
         self.ready_ns = 0
 
 
+class CountsFromTheAnswer(RateLease):
+    """Believes that its time begins when it hears."""
+
+    __slots__ = ()
+
+    def answered(self, seq: int, lease: Lease, now_ns: int) -> None:
+        if seq == self.seq:
+            self.sent_ns = now_ns
+        super().answered(seq, lease, now_ns)
+
+
 class KeepsReturnedSlots(SlotLease):
     """Tells that it wants fewer, and uses them on."""
 
@@ -72,20 +86,36 @@ class HearsOldSlotAnswers(SlotLease):
 
 
 def test_no_interval_of_any_history_has_more_than_burst_and_rate(server: redis.Redis) -> None:
-    found = play_rates(server, range(90))
+    found = play_rates(server, range(180))
 
     assert found["over"] == 0
     assert found["near"] > 2, "histories that stay far from the bound prove nothing"
 
 
+@pytest.mark.parametrize("kind", [RatePlots, SlowAnswers])
+def test_no_plot_gets_more_than_burst_and_rate(kind: type[RateHistory], server: redis.Redis) -> None:
+    found = play_rates(server, range(150), kind=kind)
+
+    assert found["over"] == 0
+    assert found["near"] > 50, "histories that stay far from the bound prove nothing"
+
+
+def test_no_plot_opens_more_than_slots(server: redis.Redis) -> None:
+    found = play_slots(server, range(150), kind=SlotPlots)
+
+    assert found["over"] == 0
+    assert found["full"] > 30, "histories that never use all slots prove nothing"
+
+
 def test_never_more_open_than_slots_in_any_history(server: redis.Redis) -> None:
-    found = play_slots(server, range(90))
+    found = play_slots(server, range(180))
 
     assert found["over"] == 0
     assert found["full"] > 15, "histories that never use all slots prove nothing"
 
 
 RATE_MUTATIONS = {
+    "another server is taken for the same": ("bucket[1] ~= boot or", "not bucket[1] or"),
     "the sequence is not checked": ("if seq <= S then", "if false then"),
     "what is leased is not counted against the burst": (
         "local room = (burst - outstanding) * d - level",
@@ -105,15 +135,26 @@ RATE_MUTATIONS = {
 
 @pytest.mark.parametrize("mutation", RATE_MUTATIONS.values(), ids=RATE_MUTATIONS)
 def test_a_rule_of_the_rate_script_is_missed(mutation: tuple[str, str], server: redis.Redis) -> None:
-    assert play_rates(server, range(600), mutation=mutation, is_first_enough=True)["over"] > 0
+    assert play_rates(server, PLOTS, mutation=mutation, kind=RatePlots, is_first_enough=True)["over"] > 0
 
 
-@pytest.mark.parametrize("broken", [KeepsWhatItReturns, HearsOldAnswers, SpendsEarly])
-def test_a_rule_of_the_rate_lease_is_missed(broken: type[RateLease], server: redis.Redis) -> None:
-    assert play_rates(server, range(600), make=broken, is_first_enough=True)["over"] > 0
+@pytest.mark.parametrize(
+    ("broken", "kind"),
+    [
+        (KeepsWhatItReturns, RatePlots),
+        (HearsOldAnswers, RatePlots),
+        (SpendsEarly, RatePlots),
+        (CountsFromTheAnswer, SlowAnswers),
+    ],
+)
+def test_a_rule_of_the_rate_lease_is_missed(
+    broken: type[RateLease], kind: type[RateHistory], server: redis.Redis
+) -> None:
+    assert play_rates(server, PLOTS, make=broken, kind=kind, is_first_enough=True)["over"] > 0
 
 
 SLOT_MUTATIONS = {
+    "another server is taken for the same": ("pool[1] ~= boot or", "not pool[1] or"),
     "the sequence is not checked": ("if seq <= S then", "if false then"),
     "nothing is learned after a loss": (
         "known, learn_until, heard_at = 0, tonumber(ARGV[9]), revision, now + lease_us, now",
@@ -129,9 +170,9 @@ SLOT_MUTATIONS = {
 
 @pytest.mark.parametrize("mutation", SLOT_MUTATIONS.values(), ids=SLOT_MUTATIONS)
 def test_a_rule_of_the_slots_script_is_missed(mutation: tuple[str, str], server: redis.Redis) -> None:
-    assert play_slots(server, range(900), mutation=mutation, is_first_enough=True)["over"] > 0
+    assert play_slots(server, PLOTS, mutation=mutation, kind=SlotPlots, is_first_enough=True)["over"] > 0
 
 
 @pytest.mark.parametrize("broken", [KeepsReturnedSlots, HearsOldSlotAnswers])
 def test_a_rule_of_the_slot_lease_is_missed(broken: type[SlotLease], server: redis.Redis) -> None:
-    assert play_slots(server, range(900), make=broken, is_first_enough=True)["over"] > 0
+    assert play_slots(server, PLOTS, make=broken, kind=SlotPlots, is_first_enough=True)["over"] > 0

@@ -75,6 +75,7 @@ SLOT_MUTATIONS = {
     "open streams of a forgotten lease are not counted": ("if open > Q then Q = open end", ""),
     "what is leased is not subtracted": ("entitlements(), slots - outstanding", "entitlements(), slots - Q"),
     "what others wait for is taken": ("math.max(math.min(left, own), left - owed)", "left"),
+    "a clock that was set back is not noticed": ("or stepped_us > STEP_US then\n", "then\n"),
     "a long silence is not noticed": ("now - heard_at > SILENCE_US", "false"),
 }
 
