@@ -42,7 +42,7 @@ class AddressInUse(ControllerError):
 
 
 class Overloaded(ControllerError):
-    """More batches are waiting than this process may hold; come back in `retry_after_s`."""
+    """More is waiting than this process can answer in time; come back in `retry_after_s`."""
 
     code = "overloaded"
     retryable = True

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
 
-from voicegateway_controller.redis_client import AWAY, unavailable
+from voicegateway_controller.limits.scripts import Call, Scripts
 from voicegateway_shared.limits import PoolSpec
 from voicegateway_shared.wire import Claim, Lease
 from voicegateway_shared.wire.sync import LeaseState
@@ -17,7 +15,6 @@ KEY: Final = "voicegateway:{{pool:{}}}:{}"
 PARTS: Final = ("bucket", "holders", "expiry", "classes")
 PRIORITIES: Final = {"live": "0", "batch": "1"}
 """First character of a class: the lower is served first."""
-_SCRIPTS: Final = ("rate", "slots", "pause", "provision", "look")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +35,7 @@ class Pools:
     """All pools of one Redis. Lives as long as the client it is given; holds no state of its own."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-        folder = files("voicegateway_controller.limits") / "lua"
-        self._scripts = {name: redis.register_script((folder / f"{name}.lua").read_text()) for name in _SCRIPTS}
+        self._scripts = Scripts(redis)
 
     async def lease(
         self, incarnation: str, seq: int, claims: Sequence[Claim], specs: Mapping[str, PoolSpec], *, revision: int
@@ -54,9 +49,9 @@ class Pools:
         """
         known = [(claim, specs[claim.pool]) for claim in claims if claim.pool in specs]
         answers = iter(
-            await self._run(
+            await self._scripts.run(
                 [
-                    (
+                    Call(
                         "rate" if spec.is_rate else "slots",
                         _keys(spec.id),
                         _arguments(incarnation, seq, claim, spec, revision),
@@ -79,17 +74,17 @@ class Pools:
         """
         n, d = spec.scaled_rate() if spec.is_rate else (spec.slots, 1)
         kind = "rate" if spec.is_rate else "slots"
-        [made] = await self._run([("provision", _keys(spec.id)[:3], [kind, revision, n, d, spec.burst])])
+        [made] = await self._scripts.run([Call("provision", _keys(spec.id)[:3], [kind, revision, n, d, spec.burst])])
         return bool(made)
 
     async def pause(self, pool_id: str, pause_ms: int) -> None:
         """Grant nothing from a pool for a while, whoever asks. Raises RedisUnavailable."""
-        await self._run([("pause", _keys(pool_id)[:1], [pause_ms])])
+        await self._scripts.run([Call("pause", _keys(pool_id)[:1], [pause_ms])])
 
     async def look(self, spec: PoolSpec) -> PoolState | None:
         """Return how a pool is now, None when it was never used or is forgotten. Raises RedisUnavailable."""
         bucket, _, expiry, _ = _keys(spec.id)
-        [(flat, holders, seconds, microseconds)] = await self._run([("look", [bucket, expiry], [])])
+        [(flat, holders, seconds, microseconds)] = await self._scripts.run([Call("look", [bucket, expiry], [])])
         fields = [each.decode() for each in flat]
         state = dict(zip(fields[::2], fields[1::2], strict=True))
         if "boot" not in state:
@@ -108,30 +103,6 @@ class Pools:
             learning_ms=max(0, int(state["learn_until"]) - now_us) // 1000,
             paused_ms=max(0, int(state["pause_until"]) - now_us) // 1000,
         )
-
-    async def _run(self, calls: Sequence[tuple[str, list[str], list[Any]]]) -> list[Any]:
-        """Run scripts in one round trip; a server that does not have them gets them first."""
-        if not calls:
-            return []
-        try:
-            try:
-                return await self._pipelined(calls, is_in_full=False)
-            except NoScriptError:
-                # The first script that is missing stops nothing: claims are idempotent, so all are said again. In full,
-                # so that each server of a cluster learns what it lacks, and no other is asked.
-                return await self._pipelined(calls, is_in_full=True)
-        except AWAY as error:
-            raise unavailable(error) from error
-
-    async def _pipelined(self, calls: Sequence[tuple[str, list[str], list[Any]]], *, is_in_full: bool) -> list[Any]:
-        pipeline: Any = self._redis.pipeline(transaction=False)
-        for name, keys, arguments in calls:
-            script = self._scripts[name]
-            what = ("EVAL", script.script) if is_in_full else ("EVALSHA", script.sha)
-            # As a command, for redis-py refuses the method in a cluster's pipeline although it can route it.
-            pipeline.execute_command(*what, len(keys), *keys, *arguments)
-        answers: list[Any] = await pipeline.execute()
-        return answers
 
 
 def _keys(pool_id: str) -> list[str]:

@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from voicegateway_controller import metrics
 from voicegateway_controller.app import create_app
+from voicegateway_controller.fleet.worker_api import SYNC_ROUTE
 from voicegateway_controller.http import problems
 from voicegateway_controller.settings import ENV_PREFIX, Settings
 
@@ -43,7 +44,8 @@ def _routes() -> list[str]:
         database_url=SecretStr("postgresql://localhost/none"), redis_url=SecretStr("redis://localhost:6379/0")
     )
     paths = create_app(settings).openapi()["paths"]
-    return [f"`{method.upper()} {path}`" for path, methods in paths.items() for method in methods]
+    documented = [f"`{method.upper()} {path}`" for path, methods in paths.items() for method in methods]
+    return [*documented, f"`POST {SYNC_ROUTE.path}`"]
 
 
 @pytest.mark.parametrize(
