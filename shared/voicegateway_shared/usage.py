@@ -53,3 +53,20 @@ _ALL: Final = (
 )
 
 METERS: Final[Mapping[str, Meter]] = MappingProxyType({meter.name: meter for meter in _ALL})
+
+PART_OF: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "characters_failed": "characters_sent",
+        "cache_read_tokens": "input_tokens",
+        "cache_write_tokens": "input_tokens",
+        "cache_write_5m_tokens": "input_tokens",
+        "cache_write_1h_tokens": "input_tokens",
+        "input_audio_tokens": "input_tokens",
+        "cache_read_audio_tokens": "input_audio_tokens",
+        "output_audio_tokens": "output_tokens",
+        "reasoning_tokens": "output_tokens",
+        "diarize_ms": "audio_sent_ms",
+        "keyterm_ms": "audio_sent_ms",
+    }
+)
+"""Meters that count part of another: never more than their whole."""

@@ -1,5 +1,6 @@
 """Prices and rating: the catalogue, and the pure function that turns usage into exact money."""
 
+from voicegateway_shared.pricing.bound import cost_bound
 from voicegateway_shared.pricing.catalog import Catalog
 from voicegateway_shared.pricing.document import Document, read_document
 from voicegateway_shared.pricing.errors import CatalogError
@@ -18,6 +19,7 @@ __all__ = [
     "RatingRequest",
     "Source",
     "UnratedReason",
+    "cost_bound",
     "local_document",
     "rate",
     "read_document",

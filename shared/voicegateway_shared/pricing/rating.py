@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from voicegateway_shared.money import nano_usd_up
 from voicegateway_shared.pricing.catalog import Catalog
 from voicegateway_shared.pricing.rule import InconsistentUsage, OutOfRange
 from voicegateway_shared.pricing.selection import Selection, UnratedReason
@@ -60,6 +61,11 @@ class Rating(msgspec.Struct, frozen=True):
     @property
     def amount_pico_usd(self) -> int:
         return sum([line.amount_pico_usd for line in self.lines])
+
+    @property
+    def amount_nano_usd(self) -> int:
+        """The amount in whole nano-dollars, rounded up: what budgets count. A lower bound while `is_unrated`."""
+        return nano_usd_up(self.amount_pico_usd)
 
     @property
     def list_amount_pico_usd(self) -> int:

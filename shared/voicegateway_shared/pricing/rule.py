@@ -27,24 +27,24 @@ class Rule:
         "_denominator",
         "_is_plain",
         "_list_numerator",
-        "_minus",
         "_numerator",
         "_plus",
-        "_price",
-        "_times",
         "instead_of",
         "meters",
+        "minus",
+        "price",
         "price_id",
+        "times",
     )
 
     def __init__(self, price: Price, *, times: int) -> None:
         self.price_id = price.price_id
         self.meters = (price.meter, *price.fallback)
         self.instead_of = price.instead_of
-        self._price = price
-        self._minus = price.minus + price.not_billed
+        self.price = price
+        self.minus = price.minus + price.not_billed
         self._plus = price.plus
-        self._times = times
+        self.times = times
         steps = price.tiers.steps if price.tiers else ()
         published = (price.amount, price.list_amount or price.amount, *(step.amount for step in steps))
         rates = [price.pico_usd_per_base(amount) for amount in published]
@@ -68,7 +68,7 @@ class Rule:
     def charge(self, meter: str, usage: Mapping[str, int]) -> tuple[int, int, int]:
         """Billed quantity, amount and list amount (pico-dollars) of one meter; raises what it cannot price."""
         quantity = usage[meter]
-        for part in self._minus:
+        for part in self.minus:
             quantity -= usage.get(part, 0)
         for part in self._plus:
             quantity += usage.get(part, 0)
@@ -94,15 +94,15 @@ class Rule:
         """
         if quantity == 0:
             return 0
-        price = self._price
-        quantity = max(quantity * self._times, price.minimum * usage.get("requests", 1))
+        price = self.price
+        quantity = max(quantity * self.times, price.minimum * usage.get("requests", 1))
         whole, rest = divmod(quantity, price.increment)
         is_up = price.rounding == "up" or (price.rounding == "nearest" and rest * 2 >= price.increment)
         return (whole + (1 if rest and is_up else 0)) * price.increment
 
     def _banded(self, quantity: int, usage: Mapping[str, int]) -> int:
         """The exact numerator of the amount, by the tier or tiers the quantity reaches."""
-        tiers = self._price.tiers
+        tiers = self.price.tiers
         numerator = self._numerator
         if tiers is None:
             return quantity * numerator

@@ -58,18 +58,23 @@ class ModelPrices:
 
     def select(self, context: Mapping[str, str], at: datetime) -> Selection | UnratedReason:
         """The rules for a context and an instant, or why there are none."""
-        words = tuple([context.get(key) for key in self._keys])
-        found = self._by_context.get(words)
-        if found is None:
-            if len(self._by_context) >= CONTEXTS_MAX:
-                self._by_context.clear()
-            found = self._by_context[words] = self._selections(words)
+        found = self.selections(context)
         if isinstance(found, str):
             return found
         for selection in found:
             if (selection.start is None or selection.start <= at) and (selection.end is None or at < selection.end):
                 return selection
         return "no_price_at_time"
+
+    def selections(self, context: Mapping[str, str]) -> tuple[Selection, ...] | UnratedReason:
+        """The rules for a context at all times that have any, the newest first, or why there are none."""
+        words = tuple([context.get(key) for key in self._keys])
+        found = self._by_context.get(words)
+        if found is None:
+            if len(self._by_context) >= CONTEXTS_MAX:
+                self._by_context.clear()
+            found = self._by_context[words] = self._selections(words)
+        return found
 
     def _selections(self, words: tuple[str | None, ...]) -> tuple[Selection, ...] | UnratedReason:
         context = dict(zip(self._keys, words, strict=True))
