@@ -220,10 +220,10 @@ else
       if size > 0 and ahead and ahead <= patience then
         grant, starts = size, math.max(0, ahead)
       elseif must > 0 then
-        local turn = mine.holders * d / (2 * share)
-        -- Sooner with few holders: what others leave unused should find somebody who asks.
-        local most = math.min(2000000, math.max(250000, mine.holders * 1000))
-        retry_us = math.min(most, math.max(20000, turn, ahead and ahead - wait_us or 200000))
+        local turn = mine.holders * d / share
+        -- Who is held back for others' sake asks sooner: what they leave unused should find somebody.
+        local most = gated and math.min(1000000, math.max(250000, mine.holders * 1000)) or 1000000
+        retry_us = math.min(most, math.max(40000, turn, ahead and ahead - wait_us or 200000))
       end
       if grant >= must and starts == 0 and not contended then
         -- More than is needed now, so that the next requests need not ask: never so much that others run dry.

@@ -13,7 +13,7 @@ local revision, lease_us = tonumber(ARGV[8]), tonumber(ARGV[10]) * 1000
 local member = class .. '|' .. incarnation
 
 local SILENCE_US = 2500000  -- with slots out and nobody heard for this long, no holder could have reached us
-local GRACE_US = 2000000    -- in which they say again what they hold, before anything is given to others
+local GRACE_US = 4500000    -- the longest they back off: time to say again what they hold, before others get anything
 local STEP_US = 1000000     -- a server clock that steps back by more than this has made all stored instants worthless
 
 local pool = redis.call('HMGET', KEYS[1], 'boot', 'outstanding', 'slots', 'revision', 'learn_until', 'pause_until',
