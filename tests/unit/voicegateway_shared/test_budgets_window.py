@@ -154,7 +154,7 @@ zones = st.sampled_from(ZONES)
 calendars: Any = st.sampled_from(CALENDAR_KINDS)
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(kind=calendars, name=zones, instant=instants)
 def test_every_instant_is_in_one_window_and_windows_touch(kind: WindowKind, name: str, instant: datetime) -> None:
     zone = ZoneInfo(name)
@@ -171,7 +171,7 @@ def test_every_instant_is_in_one_window_and_windows_touch(kind: WindowKind, name
     assert len({before.id, window.id, after.id}) == 3
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(name=zones, first=st.dates(date(1890, 1, 1), date(2090, 1, 1)))
 def test_days_around_a_change_of_the_clocks_tile_time(name: str, first: date) -> None:
     """Random dates seldom meet a change; the days of a whole season do."""

@@ -85,7 +85,7 @@ def _consistent(draw: st.DrawFn) -> dict[str, int]:
     return usage
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(data=st.data(), price=prices, channels=st.integers(1, 4))
 def test_no_usage_within_the_estimate_costs_more_than_the_bound(
     data: st.DataObject, price: Price, channels: int
@@ -97,7 +97,7 @@ def test_no_usage_within_the_estimate_costs_more_than_the_bound(
     assert bound.nano_usd(most) >= _rated_nano_usd(CATALOG, price, usage, channels=str(channels))
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(data=st.data(), price=prices, usage=_consistent())
 def test_parts_that_are_not_named_may_be_all_of_their_whole(
     data: st.DataObject, price: Price, usage: dict[str, int]
