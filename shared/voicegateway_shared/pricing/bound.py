@@ -99,7 +99,7 @@ def _bands(rules: Sequence[Rule], denominator: int) -> Iterator[Band]:
         linear = [rule for rule in rules if _is_linear(rule)]
         yield Band(
             tuple((basis, step) for basis, step in state.items() if step >= 0),
-            tuple(_choice(group, state, denominator) for group in _groups(linear)),
+            tuple(_merged([_choice(group, state, denominator) for group in _groups(linear)])),
             tuple(_stepped(rule, state, denominator) for rule in rules if not _is_linear(rule)),
             slack,
         )
@@ -139,6 +139,15 @@ def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
         groups = [group for group in groups if not group[0] & meters]
         groups.append((meters.union(*(group[0] for group in touched)), [*chain(*(g[1] for g in touched)), rule]))
     return [members for _, members in groups]
+
+
+def _merged(choices: Sequence[Choice]) -> Iterator[Choice]:
+    """The same choices; those that leave nothing to choose become one, which is faster."""
+    plain = [choice.forms[0] for choice in choices if len(choice.forms) == 1 and not choice.broken]
+    if plain:
+        terms = chain(*(form.terms for form in plain))
+        yield Choice((Form(tuple(terms), tuple(chain(*(form.disjoint for form in plain)))),), ())
+    yield from (choice for choice in choices if len(choice.forms) > 1 or choice.broken)
 
 
 def _choice(rules: Sequence[Rule], state: _State, denominator: int) -> Choice:

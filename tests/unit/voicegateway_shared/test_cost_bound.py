@@ -221,7 +221,7 @@ def test_what_is_billed_and_not_named_makes_no_bound() -> None:
     with pytest.raises(UnboundedUsage, match="the price depends on output_tokens; say how much of it may be used"):
         _of("openai", "gpt-4.1-mini").nano_usd({"input_tokens": 10})
     with pytest.raises(UnboundedUsage) as refused:
-        _of("openai", "gpt-4.1-mini").nano_usd({"characters_sent": 10})
+        _of("openai", "gpt-4.1-mini").nano_usd({"output_tokens": 10})
 
     assert refused.value.meter == "input_tokens"
 
