@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voicegateway_shared.budgets import BudgetSpec, Guards, LoopGuard, parse_budgets
@@ -262,6 +262,7 @@ def test_a_session_may_cost_more_than_a_day_it_outlasts_and_more_than_what_only_
     assert [budget.guards.max_cost_nano_usd for budget in budgets] == [26 * 10**9] * 2
 
 
+@settings(deadline=None)  # The first to name a zone reads it from the disk.
 @given(nano=st.integers(1, AMOUNT_NANO_USD_MAX + 10**9), window=st.sampled_from(WINDOW_KINDS))
 def test_an_amount_is_taken_exactly_or_refused(nano: int, window: str) -> None:
     declared = {"amount": format_usd(nano * 1_000), "window": window}
@@ -294,6 +295,7 @@ documents = st.recursive(
 )
 
 
+@settings(deadline=None)  # The first to name a zone reads it from the disk.
 @given(document=documents)
 def test_any_document_is_parsed_or_refused_and_nothing_else(document: object) -> None:
     budgets: tuple[BudgetSpec, ...] = ()

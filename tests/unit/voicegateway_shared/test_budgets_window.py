@@ -193,6 +193,7 @@ def test_days_around_a_change_of_the_clocks_tile_time(name: str, first: date) ->
         at = window.end
 
 
+@settings(deadline=None)  # The first to name a zone reads it from the disk.
 @given(one=instants, other=instants, name=zones, kind=calendars)
 def test_windows_with_one_id_are_one_window(one: datetime, other: datetime, name: str, kind: WindowKind) -> None:
     zone = ZoneInfo(name)
@@ -201,6 +202,7 @@ def test_windows_with_one_id_are_one_window(one: datetime, other: datetime, name
     assert (first.id == second.id) == (first == second)
 
 
+@settings(deadline=None)  # The first to name a zone reads it from the disk.
 @given(name=zones, instant=instants)
 def test_hours_are_within_days_and_days_within_weeks_and_months(name: str, instant: datetime) -> None:
     zone = ZoneInfo(name)
@@ -216,6 +218,7 @@ def test_hours_are_within_days_and_days_within_weeks_and_months(name: str, insta
     assert timedelta(0) < hour.end - hour.start <= timedelta(hours=1)
 
 
+@settings(deadline=None)  # The first to name a zone reads it from the disk.
 @given(instant=instants, earlier_s=st.integers(0, 3 * 24 * 3600))
 def test_a_rolling_window_forgets_nothing_of_24_hours_and_little_later(instant: datetime, earlier_s: int) -> None:
     is_counted = slice_at(instant - timedelta(seconds=earlier_s)) in counted_slices(instant)
