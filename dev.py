@@ -65,7 +65,9 @@ def test(arguments: list[str]) -> int:
     uv = synced()
     if find_npm() is not None and is_web_stale():
         build_web(scripts=["build"])
-    return become(in_environment(uv, "pytest", *arguments))
+    if arguments:
+        return become(in_environment(uv, "pytest", *arguments))
+    return run_all([in_environment(uv, "pytest", *words) for words in (TESTS_TOGETHER, TESTS_ALONE)])
 
 
 def check(arguments: list[str]) -> int:
@@ -116,7 +118,7 @@ def bench(arguments: list[str]) -> int:
     names = arguments or sorted(path.stem for path in (ROOT / "benchmarks").glob("bench_*.py"))
     if not names:
         raise Refused("there is no benchmarks/bench_*.py")
-    return run_all([in_environment(uv, "python", f"benchmarks/{name}.py") for name in names])
+    return run_all([in_environment(uv, "python", "-m", f"benchmarks.{name}") for name in names])
 
 
 COMMANDS = {
@@ -135,6 +137,9 @@ COMMANDS = {
 LINT = [("ruff", "check"), ("ruff", "format", "--check")]
 TYPES = [("mypy",), ("pyright", "--pythonpath", ".venv/bin/python")]
 CONTRACTS = [("lint-imports",)]
+# Two files at a time, for most tests wait for servers; what judges a whole stack while it is killed runs alone.
+TESTS_TOGETHER = ("--numprocesses=2", "--dist=loadfile", "tests/arch", "tests/unit", "tests/integration")
+TESTS_ALONE = ("tests/acceptance",)
 FORMAT = [("ruff", "format"), ("ruff", "check", "--fix")]
 
 
