@@ -1,5 +1,6 @@
 """The line: first come first served on each lease, whoever gives up in the middle."""
 
+from functools import partial
 from typing import Any
 
 from hypothesis import given
@@ -51,7 +52,7 @@ def test_it_serves_as_a_plain_list_would(moves: list[tuple[str, int, int]]) -> N
         elif move == "serve":
             units = dict(zip(leases, (number % 3, number // 3 % 3, number // 9 % 3), strict=True))
             expected = _served_by_list(waiting, dict(units))
-            served = [waiter for waiter, _ in line.serve(lambda waiter, left=units: _take(waiter, left))]
+            served = [waiter for waiter, _ in line.serve(partial(_take, units=units))]
             assert served == expected
             waiting = [waiter for waiter in waiting if waiter not in served]
         assert len(line) == len(waiting)
