@@ -35,6 +35,11 @@ class Fleet:
         self._store = PresenceStore(redis)
         self._leasing = leasing
 
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether messages are better refused unread."""
+        return self._leasing.is_overloaded
+
     async def sync(self, body: bytes, *, allows: Callable[[str], bool]) -> SyncResponse:
         """Take one message, in any order, any number of times; answer what was heard and when to speak again.
 

@@ -35,6 +35,11 @@ class Leasing:
         self._pools = pools
         self._signals = signals
 
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether claims that come now would be refused."""
+        return self._pools.is_overloaded
+
     def check(self, message: SyncRequest, *, allows: Callable[[str], bool]) -> None:
         """Raise BadRequest or Forbidden when the message may not be answered; change nothing."""
         try:

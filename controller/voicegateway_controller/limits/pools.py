@@ -37,6 +37,11 @@ class Pools:
     def __init__(self, redis: Redis) -> None:
         self._scripts = Scripts(redis)
 
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether a claim that comes now would be refused."""
+        return self._scripts.is_full
+
     async def lease(
         self, incarnation: str, seq: int, claims: Sequence[Claim], specs: Mapping[str, PoolSpec], *, revision: int
     ) -> list[Lease]:

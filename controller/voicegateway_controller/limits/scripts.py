@@ -54,6 +54,11 @@ class Scripts:
         self._scripts = {name: redis.register_script((folder / f"{name}.lua").read_text()) for name in _NAMES}
         self._lanes: dict[str, _Lane] = {}
 
+    @property
+    def is_full(self) -> bool:
+        """Whether more waits for some server than could be answered in time."""
+        return any(len(lane.waiting) >= WAITING_MAX for lane in self._lanes.values())
+
     async def run(self, calls: Sequence[Call]) -> list[Any]:
         """Return each script's answer, in their order.
 

@@ -104,7 +104,7 @@ class LeaseBook:
         with self._lock:
             for lease, meter in plan.rates:
                 lease.asked += amounts.get(meter, 0)
-            if self._line and any(lease.waiters for lease in plan.leases):
+            if self._line.length and any(lease.waiters for lease in plan.leases):
                 return None
             ticket = self._admit(plan, amounts, now_ns)
             if ticket is None:
@@ -143,7 +143,7 @@ class LeaseBook:
     def serve(self) -> int | None:
         """Admit whom units that were promised for later serve now; return when to look again."""
         with self._lock:
-            if not self._line:
+            if not self._line.length:
                 return None
             now_ns = self._now_ns()
             woken = self._served(now_ns)
@@ -285,7 +285,7 @@ class LeaseBook:
 
     def _in_vain(self, waiter: Waiter, now_ns: int) -> Refusal | None:
         """Whether it is known already that waiting will not help."""
-        is_long = len(self._line) >= LINE_MAX
+        is_long = self._line.length >= LINE_MAX
         for lease in waiter.plan.leases:
             is_stopped = lease.state == "paused" and lease.not_before_ns > waiter.until_ns
             if is_stopped or is_long:
@@ -344,7 +344,7 @@ class LeaseBook:
             for slot in slots:
                 slot.free(now_ns)
                 is_wanted = is_wanted or slot.keep_ns == 0
-            woken = self._served(now_ns) if self._line else []
+            woken = self._served(now_ns) if self._line.length else []
         if is_wanted:
             self.on_due()
         _wake(woken)

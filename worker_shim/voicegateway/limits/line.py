@@ -47,10 +47,8 @@ class Line:
     def __init__(self) -> None:
         self._queues: dict[Plan, deque[Waiter]] = {}
         self._joined = 0
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length
+        self.length = 0
+        """How many wait. An attribute, for every request of the process looks at it."""
 
     def join(self, waiter: Waiter) -> None:
         """Stand behind all others."""
@@ -112,6 +110,6 @@ class Line:
         self._counted(plan, -1)
 
     def _counted(self, plan: Plan, one: int) -> None:
-        self._length += one
+        self.length += one
         for lease in plan.leases:
             lease.waiters += one

@@ -119,3 +119,17 @@ async def test_commands_of_two_words_are_packed_as_two(client: redis.asyncio.Red
     untyped: Any = client
     assert await untyped.execute_command("CONFIG GET", "maxmemory")
     assert (await commands(client))["config|get"] >= 1
+
+
+async def test_an_overloaded_controller_refuses_messages_unread(
+    start_api: Any, worker: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with start_api() as api:
+        monkeypatch.setattr(Scripts, "is_full", True)
+        first = await api.post("/v1/sync", content=b"not read", headers=worker)
+        claims = b'{"incarnation":"i","seq":1,"host":"h","pid":1,"shim_version":"0","sessions":null}'
+        monkeypatch.undo()
+        after = await api.post("/v1/sync", content=claims, headers=worker)
+
+    assert (first.status_code, first.json()["code"], first.headers["retry-after"]) == (429, "overloaded", "1")
+    assert after.status_code == 200

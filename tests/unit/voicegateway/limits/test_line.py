@@ -55,7 +55,7 @@ def test_it_serves_as_a_plain_list_would(moves: list[tuple[str, int, int]]) -> N
             served = [waiter for waiter, _ in line.serve(partial(_take, units=units))]
             assert served == expected
             waiting = [waiter for waiter in waiting if waiter not in served]
-        assert len(line) == len(waiting)
+        assert line.length == len(waiting)
         assert [lease.waiters for lease in leases] == [
             sum(lease in waiter.plan.leases for waiter in waiting) for lease in leases
         ]
