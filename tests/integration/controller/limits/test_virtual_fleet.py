@@ -163,3 +163,41 @@ def test_slots_are_all_used_and_never_more(
 
     assert max(seen) <= SLOTS.slots
     assert sum(seen) / len(seen) >= least
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_thousand_holders_in_trouble_never_spend_more(server: redis.Redis, seed: int) -> None:
+    fleet = Fleet(server, [rate(3_000, 60_000, 300, offline="closed"), SLOTS], seed)
+    fleet.road.lost, fleet.road.doubled = 0.05, 0.1
+    holders = fleet.add(1_000, Load(per_s=0.1, amounts=ONE, lasts_s=0.5))
+    most_open = 0
+
+    def look() -> None:
+        nonlocal most_open
+        most_open = max(most_open, sum(holder.open for holder in fleet.holders))
+        fleet.at(fleet.now_us + 5_000, look)
+
+    def trouble() -> None:
+        # Each loss of memory costs a lease's time; most of the time should be spent spending.
+        rare = [fleet.forget, fleet.restart] if fleet.random.random() < 0.1 else [crash, stop, join]
+        fleet.random.choice(rare)()
+        fleet.at(fleet.now_us + fleet.random.randint(100_000, 1_500_000), trouble)
+
+    def crash() -> None:
+        for holder in fleet.random.sample(holders, 50):
+            holder.die()
+
+    def stop() -> None:
+        for holder in fleet.random.sample(holders, 200):
+            holder.paused_until_us = fleet.now_us + fleet.random.randint(200_000, 2_000_000)
+
+    def join() -> None:
+        holders.extend(fleet.add(50, Load(per_s=0.1, amounts=ONE, lasts_s=0.5)))
+
+    look()
+    trouble()
+    fleet.run(40)
+
+    assert fleet.excess() <= 0
+    assert most_open <= SLOTS.slots
+    assert len(fleet.spent) > 150, "a fleet that does next to nothing proves nothing"
