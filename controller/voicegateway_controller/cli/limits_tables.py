@@ -89,9 +89,10 @@ def _smallest(pool: dict[str, Any]) -> str:
 def _amount(pool: dict[str, Any], units: int) -> str:
     if pool["meter"] == "slots":
         return f"{_number(units)} open"
+    number, unit = (units // 1000, " s") if pool["meter"] == "audio_ms" else (units, "")
     # As it may be declared: 200k.
-    text = f"{units // 1000}k" if units % 1000 == 0 and pool["meter"] != "audio_ms" else _units(pool, units)
-    return f"{text}/{_period(pool['period_ms'])}"
+    text = f"{number // 1000}k" if number % 1000 == 0 else _number(number)
+    return f"{text}{unit}/{_period(pool['period_ms'])}"
 
 
 def _units(pool: dict[str, Any], units: int) -> str:
