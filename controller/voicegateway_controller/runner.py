@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller import logs, metrics
+from voicegateway_controller.background import end, forever
 from voicegateway_controller.catalog import load_catalog, record_catalog
 from voicegateway_controller.db import migrate
 from voicegateway_controller.db.engine import make_engine, raw_connection
@@ -49,8 +50,6 @@ VERIFY_WINDOW: Final = timedelta(hours=3)
 """Recent hours are compared every hour; `voicegw ledger verify` compares any span of time."""
 STOP_S: Final = 10.0
 """How long the loops may take to end when we are told to stop. A batch in flight is rolled back and loses nothing."""
-CANCEL_AGAIN_S: Final = 0.2
-"""redis-py can swallow a cancellation that comes while it connects: say it again until the loop has heard it."""
 
 _log = get_logger(__name__)
 
@@ -118,7 +117,8 @@ class Runner:
         try:
             await stop.wait()
         finally:
-            await _end(loops)
+            for loop in await end(loops, within_s=STOP_S):
+                _log.warning("runner.loop_did_not_end", loop=loop.get_name())
             _log.info("runner.stopped")
 
     async def _sweep(self) -> None:
@@ -182,37 +182,13 @@ class Runner:
 
 
 async def _forever(name: str, step: Callable[[], Awaitable[None]], interval_s: float) -> None:
-    """Repeat a step; after a failure, which never ends the loop, wait longer and longer up to BACKOFF_MAX_S."""
-    failures = 0
-    while True:
-        try:
-            await step()
-        except (ControllerError, RedisError, OSError, TimeoutError) as error:
-            failures += 1
-            if failures == 1:
-                _log.warning(f"{name}.interrupted", error=str(error) or type(error).__name__)
-        # The outermost loop: an error nobody foresaw is logged and counted, and the ledger goes on.
-        except Exception as error:  # noqa: BLE001
-            failures += 1
-            metrics.UNEXPECTED_ERRORS.inc()
-            _log.error(f"{name}.crashed", exc_info=error)
-        else:
-            if failures:
-                _log.info(f"{name}.recovered", failures=failures)
-            failures = 0
-        await asyncio.sleep(interval_s if failures == 0 else _backoff_s(failures))
-
-
-async def _end(loops: list["asyncio.Task[None]"]) -> None:
-    """Cancel until all have ended, or STOP_S has passed."""
-    deadline = time.monotonic() + STOP_S
-    pending = set(loops)
-    while pending and time.monotonic() < deadline:
-        for loop in pending:
-            loop.cancel()
-        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
-    for loop in pending:
-        _log.warning("runner.loop_did_not_end", loop=loop.get_name())
+    """Repeat a step; after a failure wait longer and longer up to BACKOFF_MAX_S."""
+    await forever(
+        name,
+        step,
+        pause_s=lambda failures: interval_s if failures == 0 else _backoff_s(failures),
+        outages=(ControllerError, RedisError, OSError, TimeoutError),
+    )
 
 
 def _backoff_s(failures: int) -> float:
