@@ -53,6 +53,11 @@ class PoolSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """For display and advice; what is enforced is `scaled_rate`."""
         return self.units * 1000 / self.period_ms if self.period_ms else 0.0
 
+    @property
+    def burst_ns(self) -> int:
+        """How long a rate's whole burst takes to accrue; slots have none."""
+        return self.burst * self.period_ms * 1_000_000 // self.units
+
     def scaled_rate(self) -> tuple[int, int]:
         """Return (n, d): n / d units accrue per microsecond, so that levels counted in 1/d units stay whole.
 

@@ -225,7 +225,7 @@ class RateLease:
         self.granted = lease.granted
         self.low = max(0, self.unspent) // 2
         is_contended = lease.ready_ms > 0 or lease.retry_ms > 0
-        self._report_ns = min(REFRESH_NS, max(REPORT_NS_MIN, _burst_ns(self.spec) // 4)) if is_contended else REFRESH_NS
+        self._report_ns = min(REFRESH_NS, max(REPORT_NS_MIN, self.spec.burst_ns // 4)) if is_contended else REFRESH_NS
         self.deadline_ns = self.sent_ns + lease.ttl_ms * NS_PER_MS * (100 - GUARD_PERCENT) // 100
         wait_ms = max(lease.ready_ms, lease.retry_ms if lease.state == "paused" else 0)
         self.ready_ns = now_ns + wait_ms * NS_PER_MS * (100 + GUARD_PERCENT) // 100
@@ -343,7 +343,3 @@ class SlotLease:
         self.not_before_ns = now_ns + lease.retry_ms * NS_PER_MS
         self.share_milli = lease.share_milli
         self.keep_ns = lease.keep_ms * NS_PER_MS
-
-
-def _burst_ns(spec: PoolSpec) -> int:
-    return spec.burst * spec.period_ms * NS_PER_MS // spec.units

@@ -7,7 +7,6 @@ from typing import Final
 
 from voicegateway_shared.limits import PoolSpec
 
-NS_PER_MS: Final = 1_000_000
 NS_PER_SHARE: Final = 1_000 * 1_000_000_000
 """Shares are told in units per 1,000 s."""
 
@@ -26,7 +25,7 @@ class OfflineShare:
             return spec.offline == "open"
         if share_milli <= 0:
             return True
-        burst_ns = spec.burst * spec.period_ms * NS_PER_MS // spec.units
+        burst_ns = spec.burst_ns
         cost_ns = units * NS_PER_SHARE // share_milli
         begins_ns = max(self._spent_until_ns, since_ns, now_ns - burst_ns)
         # A request larger than the share of a burst waits for all of that, and is paid for afterwards.
