@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 
 from voicegateway_shared.budgets.budget import (
@@ -20,6 +19,7 @@ from voicegateway_shared.budgets.guards import parse_guards
 from voicegateway_shared.budgets.window import CALENDAR_KINDS, WINDOW_KINDS, WindowKind
 from voicegateway_shared.budgets.zones import zone_name
 from voicegateway_shared.errors import ConfigurationError
+from voicegateway_shared.limits.declared import nearest, read_name, read_selector
 from voicegateway_shared.limits.selector import Selector
 from voicegateway_shared.money import PICO_PER_NANO, format_usd
 
@@ -32,7 +32,6 @@ SENTENCE_CHARACTERS_MAX: Final = 300
 SCOPES: Final = ("project", "agent", "provider", "modality")
 _OPTIONS: Final = ("name", "zone", "thresholds", "action", "offline", "sentence", "guards")
 _KEYS: Final = (*SCOPES, "amount", "window", *_OPTIONS)
-_MODALITIES: Final = ("stt", "llm", "tts", "realtime")
 _ENDLESS: Final = ("", "none", "never", "forever", "always", "infinite", "inf", "unlimited", "lifetime", "ever")
 
 SMALLEST_REQUEST_NANO_USD: Final[Mapping[str, int]] = {
@@ -44,8 +43,6 @@ SMALLEST_REQUEST_NANO_USD: Final[Mapping[str, int]] = {
 }
 """About what an ordinary request costs on the cheapest paid models, by modality: a second of speech transcribed, 500
 tokens read, a short sentence spoken, a turn of a realtime model. A budget below this would never admit one."""
-
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def parse_budgets(
@@ -114,14 +111,7 @@ def _selector(declared: Mapping[Any, Any], place: str, providers: Collection[str
         if not isinstance(value, str) or not value:
             raise ConfigurationError(f"{place}.{scope}: {value!r} is no text; leave it out to mean every {scope}")
         given[scope] = value
-    provider = given.get("provider")
-    if provider is not None and provider not in providers:
-        raise ConfigurationError(
-            f"{place}.provider: unknown provider {provider!r}; known are {', '.join(sorted(providers))}"
-        )
-    if given.get("modality", "llm") not in _MODALITIES:
-        raise ConfigurationError(f"{place}.modality: {given['modality']!r} is none of {', '.join(_MODALITIES)}")
-    return Selector(**given)
+    return read_selector(given, place, providers=providers)
 
 
 def _name(given: object, place: str, selector: Selector, window: WindowKind) -> str:
@@ -129,11 +119,7 @@ def _name(given: object, place: str, selector: Selector, window: WindowKind) -> 
         scopes = [getattr(selector, scope) for scope in SCOPES if getattr(selector, scope)] or ["fleet"]
         text = re.sub(r"[^a-z0-9._-]+", "-", ".".join(scopes).lower()).strip("-._")[:48] or "budget"
         return f"{text}.{window}"
-    if not isinstance(given, str) or not _NAME.fullmatch(given):
-        raise ConfigurationError(
-            f"{place}: {given!r} must be 1 to 64 of a-z, 0-9, '.', '_', '-', and begin with a letter or digit"
-        )
-    return given
+    return read_name(given, place)
 
 
 def _amount(given: object, place: str, selector: Selector) -> int:
@@ -200,5 +186,4 @@ def _sentence(given: object, place: str, action: BudgetAction) -> str:
 def _nearest(key: str) -> str:
     if key == "session":
         return "to give each session a budget of its own, write `window: session`"
-    near = get_close_matches(key, _KEYS, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_KEYS)}"
+    return nearest(key, _KEYS) or f"known are {', '.join(_KEYS)}"

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, cast
 
 from voicegateway_shared.errors import ConfigurationError
+from voicegateway_shared.limits.declared import nearest, read_name, read_selector
 from voicegateway_shared.limits.pool import LimitMeter, OfflinePolicy, PoolSpec
 from voicegateway_shared.limits.selector import FIELDS, Selector
 
@@ -33,7 +34,6 @@ RATE_KEYS: Final[Mapping[str, tuple[LimitMeter, int, int]]] = {
 CONCURRENT: Final = "concurrent"
 _OPTIONS: Final = ("name", "burst", "weights", "min_shares", "offline")
 _OFFLINE: Final = ("fair_share", "open", "closed")
-_MODALITIES: Final = ("stt", "llm", "tts", "realtime")
 
 USUAL_REQUEST: Final[Mapping[LimitMeter, int]] = {
     "requests": 1,
@@ -53,7 +53,6 @@ SMALLEST_REQUEST: Final[Mapping[LimitMeter, int]] = {
 """A burst below this would never admit an ordinary request."""
 
 _NUMBER: Final = re.compile(r"([0-9][0-9_]*)\s*([kKmM]?)")
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _FACTORS: Final = {"": 1, "k": 1_000, "m": 1_000_000}
 
 
@@ -154,14 +153,7 @@ def _selector(declared: Mapping[Any, Any], place: str, providers: Collection[str
         given[field] = value
     if not given:
         raise ConfigurationError(f"{place}: says not whom it limits; add at least one of {', '.join(FIELDS)}")
-    provider = given.get("provider")
-    if provider is not None and provider not in providers:
-        raise ConfigurationError(
-            f"{place}.provider: unknown provider {provider!r}; known are {', '.join(sorted(providers))}"
-        )
-    if given.get("modality", "llm") not in _MODALITIES:
-        raise ConfigurationError(f"{place}.modality: {given['modality']!r} is none of {', '.join(_MODALITIES)}")
-    return Selector(**given)
+    return read_selector(given, place, providers=providers)
 
 
 def _name(declared: Mapping[Any, Any], place: str, selector: Selector) -> str:
@@ -169,11 +161,7 @@ def _name(declared: Mapping[Any, Any], place: str, selector: Selector) -> str:
     if given is None:
         text = ".".join(getattr(selector, field) for field in FIELDS if getattr(selector, field)).lower()
         return re.sub(r"[^a-z0-9._-]+", "-", text).strip("-.")[:64] or "all"
-    if not isinstance(given, str) or not _NAME.fullmatch(given):
-        raise ConfigurationError(
-            f"{place}.name: {given!r} must be 1 to 64 of a-z, 0-9, '.', '_', '-', and begin with a letter or digit"
-        )
-    return given
+    return read_name(given, f"{place}.name")
 
 
 def _bursts(declared: Mapping[Any, Any], place: str) -> Mapping[str, object]:
@@ -262,10 +250,5 @@ def _refuse_contradictions(pools: Sequence[PoolSpec]) -> None:
 
 
 def _nearest(key: str) -> str:
-    from difflib import get_close_matches
-
-    known = (*FIELDS, *_OPTIONS, CONCURRENT, *RATE_KEYS)
-    near = get_close_matches(key, known, n=1)
-    return (
-        f"did you mean {near[0]!r}?" if near else f"known are {', '.join((*FIELDS, *_OPTIONS, CONCURRENT))} and rates"
-    )
+    known = f"known are {', '.join((*FIELDS, *_OPTIONS, CONCURRENT))} and rates"
+    return nearest(key, (*FIELDS, *_OPTIONS, CONCURRENT, *RATE_KEYS)) or known
