@@ -1,14 +1,15 @@
 """How long the bound of one request's cost takes, beside rating the same usage in the same run.
 
-Run: python benchmarks/bench_budget_bound.py
+Run: python -m benchmarks.bench_budget_bound
 """
 
-import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
+from benchmarks.timing import us_per_call
 
 from voicegateway_shared.budgets import window_at
 from voicegateway_shared.cost_bound import CostBound
@@ -17,6 +18,7 @@ from voicegateway_shared.pricing import Catalog, RatingRequest, cost_bound, rate
 ROUNDS = 9
 CALLS_PER_ROUND = 5_000
 _AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
+_time = partial(us_per_call, rounds=ROUNDS, calls=CALLS_PER_ROUND)
 
 _REQUESTS: Mapping[str, tuple[str, str, str, Mapping[str, int]]] = {
     "llm": ("openai", "gpt-4.1-mini", "llm", {"input_tokens": 10_000, "output_tokens": 500}),
@@ -59,16 +61,6 @@ def _made(catalog: Catalog, provider: str, model: str, modality: str) -> tuple[C
     taken_us = (time.perf_counter() - started) * 1e6
     assert not isinstance(bound, str)
     return bound, taken_us
-
-
-def _time(call: Callable[[], object]) -> tuple[float, float]:
-    rounds = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        for _ in range(CALLS_PER_ROUND):
-            call()
-        rounds.append((time.perf_counter() - started) / CALLS_PER_ROUND * 1e6)
-    return statistics.median(rounds), min(rounds)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """How long rating one request takes, beside a plain Decimal rating of the same request in the same run.
 
-Run: python benchmarks/bench_rating.py
+Run: python -m benchmarks.bench_rating
 """
 
-import statistics
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+
+from benchmarks.timing import us_per_call
 
 from voicegateway_shared.money import PICO_PER_USD
 from voicegateway_shared.pricing import Catalog, RatingRequest, rate
@@ -68,13 +69,8 @@ def main() -> None:
 
 
 def _report(name: str, call: Callable[[], object]) -> None:
-    rounds = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        for _ in range(CALLS_PER_ROUND):
-            call()
-        rounds.append((time.perf_counter() - started) / CALLS_PER_ROUND * 1e6)
-    print(f"{name:<26}{statistics.median(rounds):>10.2f}{min(rounds):>8.2f}")
+    median_us, best_us = us_per_call(call, rounds=ROUNDS, calls=CALLS_PER_ROUND)
+    print(f"{name:<26}{median_us:>10.2f}{best_us:>8.2f}")
 
 
 def _naive(request: RatingRequest) -> Decimal:
