@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from voicegateway_shared.money import nano_usd_up
-from voicegateway_shared.pricing.catalog import Catalog
 from voicegateway_shared.pricing.rule import InconsistentUsage, OutOfRange
-from voicegateway_shared.pricing.selection import Selection, UnratedReason
+from voicegateway_shared.pricing.selection import ModelPrices, Selection, UnratedReason
+
+if TYPE_CHECKING:
+    from voicegateway_shared.pricing.catalog import Catalog
 
 _NO_CONTEXT: Final[Mapping[str, str]] = MappingProxyType({})
 _MAIN_METERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -77,12 +79,17 @@ class Rating(msgspec.Struct, frozen=True):
         return any(line.unrated_reason is not None for line in self.lines)
 
 
-def rate(request: RatingRequest, catalog: Catalog) -> Rating:
+def rate(request: RatingRequest, catalog: "Catalog") -> Rating:
     """Price a request's usage; whatever has no price becomes a line that says so, never a silent zero.
 
     Raises:
         ValueError: `at` has no zone, or a quantity is not an int: a caller's mistake, not a vendor's.
     """
+    return rate_by(catalog.model(provider=request.provider, model=request.model, modality=request.modality), request)
+
+
+def rate_by(found: ModelPrices | UnratedReason, request: RatingRequest) -> Rating:
+    """Do the same by one model's prices, or by the reason why a catalogue has none. Raises what `rate` raises."""
     if request.at.tzinfo is None:
         raise ValueError("RatingRequest.at must be an aware datetime")
     usage = request.usage
@@ -91,7 +98,6 @@ def rate(request: RatingRequest, catalog: Catalog) -> Rating:
             raise ValueError(f"the quantity of {meter} must be an int, not {quantity!r}")
         if quantity < 0:
             return Rating(tuple(_unrated(request, _main_meters(request), "inconsistent_usage")))
-    found = catalog.model(provider=request.provider, model=request.model, modality=request.modality)
     if isinstance(found, str):
         return Rating(tuple(_unrated(request, _main_meters(request), found)))
     selection = found.select(request.context, request.at)
@@ -148,4 +154,4 @@ def _unrated(request: RatingRequest, meters: tuple[str, ...], reason: UnratedRea
         yield RatedLine("requests", max(usage.get("requests", 1), 0), 0, 0, 0, None, reason)
 
 
-__all__ = ["RatedLine", "Rating", "RatingRequest", "rate"]
+__all__ = ["RatedLine", "Rating", "RatingRequest", "rate", "rate_by"]

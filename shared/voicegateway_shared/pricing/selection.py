@@ -49,8 +49,8 @@ class ModelPrices:
     ) -> None:
         self.prices = tuple(prices)
         self.meters = tuple(dict.fromkeys(meter for price in self.prices for meter in (price.meter, *price.fallback)))
-        self._conditions = conditions
-        self._default_plan = default_plan
+        self.conditions = conditions
+        self.default_plan = default_plan
         used = {key for price in self.prices for key, _ in price.when}
         self._times_keys = sorted({price.times for price in self.prices if price.times})
         self._keys = (*sorted(used), *self._times_keys)
@@ -82,7 +82,7 @@ class ModelPrices:
         if None in times.values():
             return "unusable_context"
         canonical = {
-            key: self._conditions[key].canonical(word, default=self._default_plan if key == "plan" else None)
+            key: self.conditions[key].canonical(word, default=self.default_plan if key == "plan" else None)
             for key, word in context.items()
         }
         prices = [price for price in self.prices if price.matches(canonical)]

@@ -1,5 +1,14 @@
 """The worker protocol's messages, version 1: the only contract between shim and controller."""
 
+from voicegateway_shared.wire.money import (
+    BudgetPool,
+    Directive,
+    ModelName,
+    MoneyAnswer,
+    MoneyClaim,
+    MoneyLease,
+    MoneyReport,
+)
 from voicegateway_shared.wire.sync import (
     SYNC_VERSION,
     Claim,
@@ -13,8 +22,15 @@ from voicegateway_shared.wire.sync import (
 
 __all__ = [
     "SYNC_VERSION",
+    "BudgetPool",
     "Claim",
+    "Directive",
     "Lease",
+    "ModelName",
+    "MoneyAnswer",
+    "MoneyClaim",
+    "MoneyLease",
+    "MoneyReport",
     "Priority",
     "SessionPresence",
     "SyncRequest",

@@ -9,6 +9,7 @@ import msgspec
 
 from voicegateway_shared.limits.pool import PoolSpec
 from voicegateway_shared.limits.selector import Target
+from voicegateway_shared.wire.money import MoneyAnswer, MoneyReport
 
 SYNC_VERSION: Final = 1
 SESSIONS_MAX: Final = 256
@@ -123,6 +124,8 @@ class SyncRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Of the pools the holder knows; -1 when it knows none."""
     claims: tuple[Claim, ...] = ()
     signals: tuple[VendorSignal, ...] = ()
+    money: MoneyReport | None = None
+    """None from a process that has nothing to say of money."""
     outbox: OutboxState = OutboxState()
 
 
@@ -137,3 +140,5 @@ class SyncResponse(msgspec.Struct, frozen=True, kw_only=True):
     """All pools this holder may meet, when the revision it named is not ours."""
     leases: tuple[Lease, ...] = ()
     """One for each claim, in their order."""
+    money: MoneyAnswer | None = None
+    """Answers a request that has `money`."""
