@@ -11,7 +11,9 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller.access import Tokens
+from voicegateway_controller.budgets import Budgets
 from voicegateway_controller.db.engine import make_engine, raw_connection
+from voicegateway_controller.declared import SetCopy
 from voicegateway_controller.errors import DatabaseUnavailable
 from voicegateway_controller.fleet import Fleet
 from voicegateway_controller.limits import (
@@ -47,6 +49,7 @@ class Resources:
     limits: Limits
     limits_view: LimitsView
     simulations: Simulations
+    budgets: Budgets
 
 
 @asynccontextmanager
@@ -65,9 +68,10 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     limits = Limits(engine, pools, DefinitionsCopy(redis))
     limits_view = LimitsView(limits, pools, PoolRecords(redis), signals)
     gauges = Gauges(limits, limits_view)
+    budgets = Budgets(engine, SetCopy(redis, "budgets"))
     fleet = Fleet(redis, Leasing(limits, pools, signals))
     try:
-        await limits.start()
+        await asyncio.gather(limits.start(), budgets.start())
         gauges.start()
         yield Resources(
             settings=settings,
@@ -81,9 +85,11 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             limits=limits,
             limits_view=limits_view,
             simulations=Simulations(engine, limits),
+            budgets=budgets,
         )
     finally:
         await gauges.close()
+        await budgets.close()
         await limits.close()
         await hints.close()
         await redis.aclose()

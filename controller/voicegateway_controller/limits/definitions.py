@@ -1,24 +1,19 @@
 """Definitions: one revision of the declared limits, as given and as pools. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from voicegateway_controller.declared import Allows, Declared, reaches, refuse_odd_texts
 from voicegateway_controller.errors import BadRequest
 from voicegateway_shared.errors import ConfigurationError
 from voicegateway_shared.limits import PoolSpec, parse_limits
 
-TEXT_CHARS_MAX: Final = 256
-"""As long as the names that spans and claims may carry."""
-DEPTH_MAX: Final = 4
-"""A list of mappings, whose options may be mappings of plain values."""
 RATE_LOSS_MAX: Final = 100
 """A rate may be rounded down by one part in this many."""
-
-Declared = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,21 +32,16 @@ class Definitions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "specs", {pool.id: pool for pool in self.pools})
 
-    def pools_for(self, allows: Callable[[str], bool]) -> tuple[PoolSpec, ...]:
+    def pools_for(self, allows: Allows) -> tuple[PoolSpec, ...]:
         """Return the pools that concern these projects, without what they say of other projects."""
         return tuple(pool_for(pool, allows) for pool in self.pools if reaches(pool.selector.project, allows))
 
-    def document_for(self, allows: Callable[[str], bool]) -> list[Declared]:
+    def document_for(self, allows: Allows) -> list[Declared]:
         """Return the declarations that concern these projects, without what they say of other projects."""
         return [_declared_for(each, allows) for each in self.document if reaches(each.get("project") or "", allows)]
 
 
-def reaches(project: str, allows: Callable[[str], bool]) -> bool:
-    """Say whether a limit that names this project, or none, concerns somebody who reaches some projects."""
-    return not project or allows(project)
-
-
-def pool_for(pool: PoolSpec, allows: Callable[[str], bool]) -> PoolSpec:
+def pool_for(pool: PoolSpec, allows: Allows) -> PoolSpec:
     """Return a pool without the weights and shares of projects out of reach."""
     if all(allows(project) for project in (*pool.weights, *pool.min_shares_permille)):
         return pool
@@ -64,7 +54,7 @@ def pool_for(pool: PoolSpec, allows: Callable[[str], bool]) -> PoolSpec:
 
 def validated(document: object, *, providers: frozenset[str]) -> tuple[PoolSpec, ...]:
     """Return the pools of a document that somebody wants to declare; BadRequest says what is wrong with it."""
-    _refuse_odd_texts(document, "limits", depth=0)
+    refuse_odd_texts(document, "limits")
     try:
         pools = parse_limits(document, providers=providers)
     except ConfigurationError as error:
@@ -84,7 +74,7 @@ def stored_pools(document: Sequence[Declared], *, providers: frozenset[str]) -> 
     return parse_limits(document, providers=providers | named)
 
 
-def _declared_for(declared: Declared, allows: Callable[[str], bool]) -> Declared:
+def _declared_for(declared: Declared, allows: Allows) -> Declared:
     shown = dict(declared)
     for name in ("weights", "min_shares"):
         given = shown.get(name)
@@ -100,18 +90,3 @@ def _refuse_lost_rate(pool: PoolSpec) -> None:
     n, d = pool.scaled_rate()
     if n * pool.period_ms * 1000 * RATE_LOSS_MAX < pool.units * d * (RATE_LOSS_MAX - 1):
         raise BadRequest(f"limit {pool.id!r}: a burst of {pool.burst:,} is absurd beside so slow a rate; lower it")
-
-
-def _refuse_odd_texts(value: object, where: str, *, depth: int) -> None:
-    """Refuse what no database, log or terminal should meet: control characters, long texts, deep nesting."""
-    if depth > DEPTH_MAX:
-        raise BadRequest(f"{where}: nested too deep for a limit")
-    if isinstance(value, str) and (len(value) > TEXT_CHARS_MAX or not value.isprintable()):
-        raise BadRequest(f"{where}: a text must have at most {TEXT_CHARS_MAX} characters, all of them printable")
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            _refuse_odd_texts(key, where, depth=depth + 1)
-            _refuse_odd_texts(each, f"{where}.{key}", depth=depth + 1)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        for index, each in enumerate(value):
-            _refuse_odd_texts(each, f"{where}[{index}]", depth=depth + 1)

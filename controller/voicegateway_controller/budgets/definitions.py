@@ -1,0 +1,59 @@
+"""Definitions: one revision of the declared budgets, as given and as specs. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from voicegateway_controller.declared import Allows, Declared, reaches, refuse_odd_texts
+from voicegateway_controller.errors import BadRequest
+from voicegateway_shared.budgets import BudgetSpec, parse_budgets
+from voicegateway_shared.errors import ConfigurationError
+
+TEXT_CHARS_MAX: Final = 300
+"""A sentence that a caller hears is the longest text of a budget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetDefinitions:
+    """One revision; immutable. Revision 0 is what holds where nothing was ever declared: no budgets."""
+
+    revision: int = 0
+    document: Sequence[Declared] = ()
+    """The list as it was given."""
+    budgets: tuple[BudgetSpec, ...] = ()
+    """In the order of their declaration."""
+    created_at: datetime | None = None
+    created_by: str = ""
+    specs: Mapping[str, BudgetSpec] = field(init=False)
+    """The budgets by id."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "specs", {budget.id: budget for budget in self.budgets})
+
+    def for_(self, allows: Allows) -> tuple[BudgetSpec, ...]:
+        """Return the budgets that concern somebody who reaches some projects: theirs, and those of no project."""
+        return tuple(budget for budget in self.budgets if reaches(budget.selector.project, allows))
+
+    def document_for(self, allows: Allows) -> list[Declared]:
+        """Return the declarations that concern somebody who reaches some projects."""
+        return [each for each in self.document if reaches(each.get("project") or "", allows)]
+
+
+def validated(document: object, *, providers: frozenset[str]) -> tuple[BudgetSpec, ...]:
+    """Return the budgets of a document that somebody wants to declare; BadRequest says what is wrong with it."""
+    refuse_odd_texts(document, "budgets", text_chars_max=TEXT_CHARS_MAX)
+    try:
+        return parse_budgets(document, providers=providers)
+    except ConfigurationError as error:
+        raise BadRequest(str(error)) from error
+
+
+def stored_budgets(document: Sequence[Declared], *, providers: frozenset[str]) -> tuple[BudgetSpec, ...]:
+    """Return the budgets of a document that was in force already: a provider that left the catalogue stays bounded.
+
+    Raises:
+        ConfigurationError: a newer version wrote it and this one does not understand it.
+    """
+    named = {each["provider"] for each in document if isinstance(each.get("provider"), str)}
+    return parse_budgets(document, providers=providers | named)
