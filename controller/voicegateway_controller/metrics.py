@@ -56,6 +56,24 @@ RUNNER_QUEUE_UP: Final = Gauge(
 )
 PARTITIONS_CREATED: Final = Counter("voicegateway_partitions_created_total", "Partitions created ahead of time.")
 
+ALERTS_RAISED: Final = Counter("voicegateway_alerts_raised_total", "Alerts raised by this process, by kind.", ["kind"])
+ALERT_DELIVERIES: Final = Counter(
+    "voicegateway_alert_deliveries_total",
+    "Attempts of this runner to deliver alerts, by channel and result: delivered, retried, dead.",
+    ["channel", "result"],
+)
+ALERTS_DEAD: Final = Gauge(
+    "voicegateway_alerts_dead", "Deliveries that were given up and not delivered again since; a person must look."
+)
+SESSIONS_TOLD_TO_END: Final = Counter(
+    "voicegateway_sessions_told_to_end_total", "Sessions that this process told their workers to end."
+)
+SESSION_ENDINGS: Final = Counter(
+    "voicegateway_session_endings_total",
+    "How sessions that were told to end did, as this runner saw: obeyed, removed, failed, left.",
+    ["outcome"],
+)
+
 LIMIT_REVISION: Final = Gauge(
     "voicegateway_limit_revision", "Revision of the declared limits that this process goes by; 0 when none are."
 )
@@ -99,22 +117,4 @@ LIMIT_POOL_PAUSED_SECONDS: Final = Gauge(
 
 BUDGET_REVISION: Final = Gauge(
     "voicegateway_budget_revision", "Revision of the declared budgets that this process goes by; 0 when none are."
-)
-
-ALERTS_RAISED: Final = Counter("voicegateway_alerts_raised_total", "Alerts raised by this process, by kind.", ["kind"])
-ALERT_DELIVERIES: Final = Counter(
-    "voicegateway_alert_deliveries_total",
-    "Attempts of this runner to deliver alerts, by channel and result: delivered, retried, dead.",
-    ["channel", "result"],
-)
-ALERTS_DEAD: Final = Gauge(
-    "voicegateway_alerts_dead", "Deliveries that were given up and not delivered again since; a person must look."
-)
-SESSIONS_TOLD_TO_END: Final = Counter(
-    "voicegateway_sessions_told_to_end_total", "Sessions that this process told their workers to end."
-)
-SESSION_ENDINGS: Final = Counter(
-    "voicegateway_session_endings_total",
-    "How sessions that were told to end did, as this runner saw: obeyed, removed, failed, left.",
-    ["outcome"],
 )

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller.access import Tokens
+from voicegateway_controller.alerts import Alerts
 from voicegateway_controller.budgets import Budgets
 from voicegateway_controller.db.engine import make_engine, raw_connection
 from voicegateway_controller.declared import SetCopy
@@ -50,6 +51,7 @@ class Resources:
     limits_view: LimitsView
     simulations: Simulations
     budgets: Budgets
+    alerts: Alerts
 
 
 @asynccontextmanager
@@ -86,6 +88,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             limits_view=limits_view,
             simulations=Simulations(engine, limits),
             budgets=budgets,
+            alerts=Alerts(engine),
         )
     finally:
         await gauges.close()
