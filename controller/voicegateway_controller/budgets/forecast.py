@@ -1,0 +1,238 @@
+"""Forecast: how fast money goes, when it is gone, what a window and a month will come to. Pure; whole nano-dollars.
+
+A week of voice traffic looks like the week before. So the coming hours are expected to cost what the same hours of the
+week cost on average in the past weeks, at the level of the last seven days; every past week is also taken alone, and
+the cheapest and dearest of them say how far off that may be. Where not even one week is known, money is expected to go
+on going as fast as in the last day; then the last hour and all that is known say how far off that may be.
+
+A forecast is of demand: a budget that stops spending stops it at its amount.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final, Literal
+
+from voicegateway_shared.budgets import window_at
+
+HOUR: Final = timedelta(hours=1)
+WEEK: Final = timedelta(days=7)
+WEEKS_MAX: Final = 4
+"""Weeks that are looked back at: more would remember a season that is over."""
+WEEKS_GOOD: Final = 3
+GRACE: Final = timedelta(days=1)
+"""A week whose first day had no calls is a week all the same."""
+EXHAUSTION_MAX: Final = timedelta(days=92)
+"""Nobody believes what is foretold for a later day than this."""
+_HOUR_US: Final = 3_600_000_000
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+Series = Mapping[datetime, int]
+"""Nano-dollars spent in each hour that had any; the hours are whole and in UTC."""
+Sureness = Literal["good", "fair", "poor"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projected:
+    """What somebody will have spent by an instant."""
+
+    at: datetime
+    likely_nano_usd: int
+    low_nano_usd: int
+    high_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burn:
+    """Money per hour, of late."""
+
+    last_hour_nano_usd: int
+    last_day_nano_usd: int
+    """In all of the last 24 hours, or since there is anything; divided by the hours."""
+
+
+class Outlook:
+    """What to expect of one series after an instant. Immutable; made anew whenever somebody asks."""
+
+    def __init__(self, series: Series, now: datetime, zone: tzinfo = UTC) -> None:
+        self._series = series
+        self._now = now.astimezone(UTC)
+        self._hour = floor_hour(self._now)
+        self._zone = zone
+        # The hour that is not over counts in no week's profile.
+        past = [hour for hour in series if hour < self._hour]
+        self._since = min(past, default=self._hour)
+        self.weeks = min(WEEKS_MAX, (self._hour - self._since + GRACE) // WEEK)
+        """Whole weeks that are known."""
+        self.burn = self._burn()
+        self._profiles = [self._profile(back) for back in range(1, self.weeks + 1)]
+        self._slots: dict[datetime, int] = {}
+
+    @property
+    def sureness(self) -> Sureness:
+        """How far to trust it: by the weeks that are known."""
+        if self.weeks >= WEEKS_GOOD:
+            return "good"
+        return "fair" if self.weeks else "poor"
+
+    def spent_since(self, start: datetime) -> int:
+        """Return what was spent since an instant; of an hour that it cuts, the part after it."""
+        return _between(self._series, start.astimezone(UTC), self._hour + HOUR)
+
+    def projected(self, spent_nano_usd: int, until: datetime) -> Projected:
+        """Return what will have been spent by an instant, from what has been spent by now."""
+        futures = self._futures(until)
+        return Projected(
+            at=until,
+            likely_nano_usd=spent_nano_usd + futures[0],
+            low_nano_usd=spent_nano_usd + min(futures),
+            high_nano_usd=spent_nano_usd + max(futures),
+        )
+
+    def month_end(self) -> Projected:
+        """Return what the calendar month of the series' zone will come to."""
+        start, end = month_of(self._now, self._zone)
+        return self.projected(self.spent_since(start), end)
+
+    def runs_out_at(self, left_nano_usd: int, until: datetime | None, *, is_rolling: bool = False) -> datetime | None:
+        """Return when so much will be spent; None when not before `until`, or not within EXHAUSTION_MAX.
+
+        In a rolling window what was spent 24 hours before is free again.
+        """
+        if left_nano_usd <= 0:
+            return self._now
+        horizon = self._now + EXHAUSTION_MAX if until is None else min(until, self._now + EXHAUSTION_MAX)
+        at, left = self._now, left_nano_usd
+        spent: dict[datetime, int] = dict(self._series) if is_rolling else {}
+        while at < horizon:
+            hour = floor_hour(at)
+            until_next = min(hour + HOUR, horizon)
+            share = until_next - at
+            if is_rolling:
+                left += _part(spent.get(hour - 24 * HOUR, 0), share)
+            costs = _part(self._expected(hour), share)
+            if costs >= left:
+                return at + _MICROSECOND * ((share // _MICROSECOND) * left // costs)
+            left -= costs
+            if is_rolling:
+                spent[hour] = spent.get(hour, 0) + costs
+            at = until_next
+        return None
+
+    def _burn(self) -> Burn:
+        hours = max(HOUR, min(24 * HOUR, self._now - self._since))
+        spent = _back(self._series, self._now, hours)
+        return Burn(
+            last_hour_nano_usd=_back(self._series, self._now, HOUR),
+            last_day_nano_usd=spent * _HOUR_US // (hours // _MICROSECOND),
+        )
+
+    def _profile(self, back: int) -> list[int]:
+        """What each hour of the week cost, so many weeks ago."""
+        costs = [0] * 168
+        start = self._hour - back * WEEK
+        for step in range(168):
+            hour = start + step * HOUR
+            costs[_slot(hour, self._zone)] += self._series.get(hour, 0)
+        return costs
+
+    def _futures(self, until: datetime) -> list[int]:
+        """What the time from now to an instant may cost; the likely amount first."""
+        if until <= self._now:
+            return [0]
+        if not self._profiles:
+            long = (until - self._now) // _MICROSECOND
+            known = max(HOUR, self._now - self._since)
+            always = _back(self._series, self._now, known)
+            likely = self.burn.last_day_nano_usd * long // _HOUR_US
+            return [
+                likely,
+                self.burn.last_hour_nano_usd * long // _HOUR_US,
+                always * long // (known // _MICROSECOND),
+            ]
+        counted = self._counted(until)
+        # In nano-dollars times µs, to be divided once, last.
+        alone = [sum(us * profile[slot] for slot, us in counted.items()) for profile in self._profiles]
+        return [each // _HOUR_US for each in (self._levelled(sum(alone)), *alone)]
+
+    def _counted(self, until: datetime) -> dict[int, int]:
+        """How much time of each hour of the week lies between now and an instant, in µs."""
+        counted: dict[int, int] = {}
+        at = self._now
+        while at < until:
+            hour = floor_hour(at)
+            after = min(hour + HOUR, until)
+            slot = self._slot_of(hour)
+            counted[slot] = counted.get(slot, 0) + (after - at) // _MICROSECOND
+            at = after
+        return counted
+
+    def _expected(self, hour: datetime) -> int:
+        """What one whole hour is likely to cost."""
+        if not self._profiles:
+            return self.burn.last_day_nano_usd
+        slot = self._slot_of(hour)
+        return self._levelled(sum(profile[slot] for profile in self._profiles))
+
+    def _levelled(self, of_past: int) -> int:
+        """From the sum over the past weeks to one week at the level of the last one."""
+        of_all = sum(sum(profile) for profile in self._profiles)
+        # of_past / weeks × last week / (all / weeks)
+        return of_past * sum(self._profiles[0]) // of_all if of_all else 0
+
+    def _slot_of(self, hour: datetime) -> int:
+        if (slot := self._slots.get(hour)) is None:
+            slot = self._slots[hour] = _slot(hour, self._zone)
+        return slot
+
+
+def summed(series: Iterable[Series]) -> dict[datetime, int]:
+    """Return what several have spent together."""
+    total: dict[datetime, int] = {}
+    for each in series:
+        for hour, nano_usd in each.items():
+            total[hour] = total.get(hour, 0) + nano_usd
+    return total
+
+
+def floor_hour(instant: datetime) -> datetime:
+    """Return the start of the hour, as clocks in UTC show it."""
+    return instant.replace(minute=0, second=0, microsecond=0)
+
+
+def month_of(instant: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Return the first instants of a zone's calendar month and of the next one."""
+    window = window_at("month", instant, zone=zone)
+    if window.start is None or window.end is None:
+        raise ValueError("a month begins and ends")
+    return window.start, window.end
+
+
+def _slot(hour: datetime, zone: tzinfo) -> int:
+    local = hour.astimezone(zone)
+    return local.weekday() * 24 + local.hour
+
+
+def _part(nano_usd: int, share: timedelta) -> int:
+    return nano_usd * (share // _MICROSECOND) // _HOUR_US
+
+
+def _back(series: Series, now: datetime, long: timedelta) -> int:
+    """What was spent in the time before an instant. Of the first hour as much as its share; of the last one all that is
+    known: it has not had more time."""
+    return _between(series, now - long, floor_hour(now) + HOUR)
+
+
+def _between(series: Series, start: datetime, end: datetime) -> int:
+    """What was spent in [start, end), of which the end is a whole hour."""
+    if start >= end:
+        return 0
+    first = floor_hour(start)
+    spent = _part(series.get(first, 0), first + HOUR - start)
+    if (end - first) // HOUR > len(series):
+        return spent + sum(nano_usd for hour, nano_usd in series.items() if first < hour < end)
+    hour = first + HOUR
+    while hour < end:
+        spent += series.get(hour, 0)
+        hour += HOUR
+    return spent

@@ -1,0 +1,14 @@
+-- What was spent in each hour by whom, the newest hours first. $1 since, $2 limit.
+SELECT
+    hour,
+    project,
+    agent,
+    provider,
+    modality,
+    ceil(sum(amount_usd) * 1000000000)::bigint AS nano_usd
+FROM rollup_hour
+WHERE hour >= $1
+GROUP BY hour, project, agent, provider, modality
+HAVING sum(amount_usd) > 0
+ORDER BY hour DESC
+LIMIT $2
