@@ -31,6 +31,7 @@ from voicegateway_controller.limits import (
 from voicegateway_controller.queue import HintSender
 from voicegateway_controller.redis_client import open_redis
 from voicegateway_controller.reports.service import Reports
+from voicegateway_controller.sessions import Directives
 from voicegateway_controller.settings import Settings
 from voicegateway_controller.usage.service import Intake
 
@@ -52,6 +53,7 @@ class Resources:
     simulations: Simulations
     budgets: Budgets
     alerts: Alerts
+    directives: Directives
 
 
 @asynccontextmanager
@@ -71,6 +73,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     limits_view = LimitsView(limits, pools, PoolRecords(redis), signals)
     gauges = Gauges(limits, limits_view)
     budgets = Budgets(engine, SetCopy(redis, "budgets"))
+    directives = Directives(redis)
     fleet = Fleet(redis, Leasing(limits, pools, signals))
     try:
         await asyncio.gather(limits.start(), budgets.start())
@@ -89,6 +92,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             simulations=Simulations(engine, limits),
             budgets=budgets,
             alerts=Alerts(engine),
+            directives=directives,
         )
     finally:
         await gauges.close()
