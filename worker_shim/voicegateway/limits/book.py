@@ -82,7 +82,7 @@ class LeaseBook:
         """Never forgotten, even when its limit is: the pool may still know what it granted to this process life."""
         self._live: list[AnyLease] = []
         self._plans: dict[tuple[Target, Priority], Plan | None] = {}
-        self._line = Line()
+        self._line: Line[Waiter, Ticket | Refusal] = Line()
         self._claimed: list[AnyLease] = []
         self._failing_since_ns = 0
         self.revision = -1

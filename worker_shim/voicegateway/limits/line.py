@@ -2,8 +2,8 @@
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from voicegateway.limits.lease import RateLease, SlotLease
 from voicegateway_shared.limits import Target
@@ -41,23 +41,50 @@ class Waiter:
         """Counts up in the order of arrival."""
 
 
-class Line:
+class Awaited(Protocol):
+    """What is waited for, by several plans perhaps."""
+
+    waiters: int
+
+
+class AnyPlan(Protocol):
+    """What a waiter waits for, all of it at once. Compared by identity."""
+
+    @property
+    def leases(self) -> Sequence[Awaited]:
+        """Each of which must have enough."""
+        ...
+
+
+class AnyWaiter(Protocol):
+    """Whoever stands in a line."""
+
+    plan: Any
+    """An `AnyPlan`."""
+    number: int
+
+
+W = TypeVar("W", bound=AnyWaiter)
+T = TypeVar("T")
+
+
+class Line(Generic[W, T]):
     """One queue for each plan; nobody overtakes a waiter on a lease that it waits for. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._queues: dict[Plan, deque[Waiter]] = {}
+        self._queues: dict[AnyPlan, deque[W]] = {}
         self._joined = 0
         self.length = 0
         """How many wait. An attribute, for every request of the process looks at it."""
 
-    def join(self, waiter: Waiter) -> None:
+    def join(self, waiter: W) -> None:
         """Stand behind all others."""
         self._joined += 1
         waiter.number = self._joined
         self._queues.setdefault(waiter.plan, deque()).append(waiter)
         self._counted(waiter.plan, 1)
 
-    def leave(self, waiter: Waiter) -> bool:
+    def leave(self, waiter: W) -> bool:
         """Go, wherever one stands; False when one has gone already."""
         queue = self._queues.get(waiter.plan)
         if queue is None or waiter not in queue:
@@ -67,14 +94,14 @@ class Line:
         self._took_from(waiter.plan, queue)
         return True
 
-    def firsts(self) -> list[Waiter]:
+    def firsts(self) -> list[W]:
         """The first waiter of each plan, in the order of arrival."""
         return sorted((queue[0] for queue in self._queues.values()), key=lambda waiter: waiter.number)
 
-    def serve(self, admit: "Callable[[Waiter], Ticket | None]") -> "list[tuple[Waiter, Ticket | Refusal]]":
+    def serve(self, admit: Callable[[W], T | None]) -> list[tuple[W, T]]:
         """Admit from the front whoever can be; return them with their tickets, no longer in line."""
-        served: list[tuple[Waiter, Ticket | Refusal]] = []
-        blocked: set[AnyLease] = set()
+        served: list[tuple[W, T]] = []
+        blocked: set[Awaited] = set()
         fronts = [(waiter.number, waiter) for waiter in self.firsts()]
         while fronts:
             _, waiter = fronts[0]
@@ -94,7 +121,7 @@ class Line:
             self._took_from(plan, queue)
         return served
 
-    def empty(self) -> list[Waiter]:
+    def empty(self) -> list[W]:
         """Send all away; return them in the order of arrival."""
         waiters = sorted(
             (waiter for queue in self._queues.values() for waiter in queue), key=lambda waiter: waiter.number
@@ -104,12 +131,12 @@ class Line:
         self._queues.clear()
         return waiters
 
-    def _took_from(self, plan: Plan, queue: deque[Waiter]) -> None:
+    def _took_from(self, plan: AnyPlan, queue: deque[W]) -> None:
         if not queue:
             del self._queues[plan]
         self._counted(plan, -1)
 
-    def _counted(self, plan: Plan, one: int) -> None:
+    def _counted(self, plan: AnyPlan, one: int) -> None:
         self.length += one
         for lease in plan.leases:
             lease.waiters += one

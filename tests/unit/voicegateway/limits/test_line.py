@@ -38,7 +38,7 @@ def _waiter(plan: Plan) -> Waiter:
 def test_it_serves_as_a_plain_list_would(moves: list[tuple[str, int, int]]) -> None:
     leases = _leases()
     plans = [_plan(*(lease for bit, lease in enumerate(leases) if chosen >> bit & 1)) for chosen in range(1, 8)]
-    line = Line()
+    line: Line[Waiter, Any] = Line()
     waiting: list[Waiter] = []
     for move, which, number in moves:
         if move == "join":
