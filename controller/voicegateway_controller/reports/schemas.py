@@ -117,6 +117,7 @@ class Live(BaseModel):
     calls: int
     workers: int = Field(description="Processes present, idle ones included.")
     sessions: list[LiveSession]
+    may_end: bool = Field(description="Whether the token that asked may end sessions.")
 
 
 class LedgerStatus(BaseModel):

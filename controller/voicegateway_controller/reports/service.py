@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from voicegateway_controller.access.rules import Access
+from voicegateway_controller.access.rules import OPERATORS, Access
 from voicegateway_controller.db.engine import raw_connection
 from voicegateway_controller.db.sqlfile import load_sql
 from voicegateway_controller.errors import Forbidden, RedisUnavailable
@@ -153,6 +153,7 @@ class Reports:
                 )
                 for each in shown
             ],
+            may_end=access.role in OPERATORS,
         )
 
     async def ledger_status(self) -> schemas.LedgerStatus:

@@ -212,6 +212,7 @@ async def test_sessions_and_what_is_live(
         "calls": 2,
         "workers": 3,
         "sessions": [fresh | {"amount_usd": "0"}, running | {"amount_usd": "0.0502688"}],
+        "may_end": False,
     }
     assert sessions == {
         "rows": [
@@ -229,6 +230,13 @@ async def test_sessions_and_what_is_live(
             },
         ]
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR, Role.ADMIN])
+async def test_live_says_who_may_end_calls(api: httpx.AsyncClient, make_token: Any, role: Role) -> None:
+    live = (await api.get("/api/v1/live", headers=await make_token(role))).json()
+
+    assert live["may_end"] is (role is not Role.VIEWER)
 
 
 async def test_ledger_status(books: httpx.AsyncClient, viewer: dict[str, str], worker: dict[str, str]) -> None:
