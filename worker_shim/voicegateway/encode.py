@@ -72,6 +72,7 @@ def _facts(record: RequestRecord) -> tuple[dict[str, str], dict[str, int]]:
         names.SERVICE_TIER: getattr(record.llm_usage, "service_tier", None) or "",
         names.OUTCOME: record.outcome or "",
         names.ERROR_TYPE: record.error_type if record.outcome == "error" else "",
+        names.BUDGET_ID: record.budget_id,
     }
     integers = {
         names.ATTEMPTS: asked(record),

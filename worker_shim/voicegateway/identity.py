@@ -35,9 +35,14 @@ class Identity:
     priority: Priority = "live"
 
 
+def current_job() -> Any:
+    """The LiveKit job context around the caller, None outside a job."""
+    return _job_context_reader()(required=False)
+
+
 def current_identity() -> Identity:
     """The running job's identity; outside a job, one made-up session per process."""
-    context = _job_context_reader()(required=False)
+    context = current_job()
     if context is None:
         return _process_identity(os.getpid())
     return _job_identity(context)

@@ -15,6 +15,10 @@ VENDOR_IDS_MAX: Final = 16
 
 LIMIT_USED_UP: Final = "limit_used_up"
 """The error type of a request that we refused."""
+BUDGET_USED_UP: Final = "budget_used_up"
+"""Likewise, because of a budget, or of a guard of one."""
+SESSION_ENDED: Final = "session_ended"
+"""Likewise, because we are ending its session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,12 @@ class RequestRecord:
     """Time spent waiting for a limit, over all attempts."""
     ticket: Any = None
     """The running attempt's part of the limits."""
+    live: Any = None
+    """The handle of the agent session it belongs to, where that is known."""
+    is_turned_away: bool = False
+    """We refused it for good: its stream ends as if all were well, and it has failed."""
+    budget_id: str = ""
+    """The budget that refused it."""
     outcome: Outcome | None = None
     error_type: str = ""
     status_code: int = 0
@@ -174,6 +184,11 @@ class RequestRecord:
         self.end_failed_attempt()
         self.limited += 1
         self.error_type = LIMIT_USED_UP
+
+    def turn_away(self, error_type: str, *, budget_id: str = "") -> None:
+        """Note that this attempt was not admitted and none will be."""
+        self.refuse_attempt()
+        self.is_turned_away, self.error_type, self.budget_id = True, error_type, budget_id
 
     def vendor_id(self, request_id: str) -> None:
         """Note an id the vendor gave to an attempt or a connection of this request."""

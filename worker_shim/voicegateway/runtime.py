@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import util
@@ -10,6 +11,7 @@ from typing import Final
 
 from voicegateway.brief import brief_intent
 from voicegateway.encode import encode_span
+from voicegateway.guards import SessionGuards
 from voicegateway.limits.amounts import Habits
 from voicegateway.limits.book import LeaseBook
 from voicegateway.limits.signals import Signals
@@ -19,9 +21,11 @@ from voicegateway.options import Options
 from voicegateway.outbox import Intent, Outbox
 from voicegateway.presence import Presence
 from voicegateway.record import RequestRecord
+from voicegateway.sessions import Sessions
 from voicegateway_shared.ids import Incarnation, new_incarnation
 from voicegateway_shared.usage import Outcome
 from voicegateway_shared.wire import SessionPresence
+from voicegateway_shared.wire.money import Directive
 from voicegateway_shared.wire.sync import OutboxState
 
 logger = logging.getLogger("voicegateway")
@@ -66,6 +70,9 @@ class Runtime:
         if options.url is not None:
             self.limits = self._attached(options.url, options.token)
         self._presence = Presence()
+        self.sessions = Sessions(self.hook_failed)
+        self.guards = SessionGuards(self.sessions.end)
+        self.sessions.on_closed = self.guards.forget
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._close = util.Finalize(self, Runtime._at_exit, args=(self,), exitpriority=EXIT_PRIORITY)
@@ -109,6 +116,10 @@ class Runtime:
         state = OutboxState(rows=stats.rows, bytes=stats.bytes, dropped=stats.dropped, hook_errors=self.hook_errors)
         return state, bool(stats.error)
 
+    def directed(self, directives: Iterable[Directive]) -> None:
+        """Do what the controller's answer says is to be done, once."""
+        self.sessions.obey(directives)
+
     def close(self) -> None:
         """Settle what is open, tell the controller, flush the outbox. Bounded to a few seconds."""
         self._close()
@@ -134,6 +145,7 @@ class Runtime:
                 return
 
     def _tick(self) -> None:
+        self.guards.tick()
         for record in list(self._open.values()):
             if record.modality == "stt" and record.outcome is None:
                 self._outbox.checkpoint(record.request_id, partial(encode_span, record))

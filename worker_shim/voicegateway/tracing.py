@@ -9,6 +9,7 @@ from typing import Any, Final
 from opentelemetry import trace
 
 from voicegateway.encode import OPERATIONS, asked
+from voicegateway.identity import Identity
 from voicegateway.record import RequestRecord
 from voicegateway_shared.ids import random_bits_of
 from voicegateway_shared.telemetry import attributes as names
@@ -17,6 +18,7 @@ logger = logging.getLogger("voicegateway")
 
 EXIT_PRIORITY: Final = 10
 SPAN_NAMES: Final = {modality: f"voicegateway.{modality}" for modality in OPERATIONS}
+SESSION_END_SPAN: Final = "voicegateway.session_end"
 FLUSH_MS_MAX: Final = 2_000
 """A job process is killed 10 s after it was told to stop; spans may take two of them."""
 EXPORT_INTERVAL_MS: Final = 2_000
@@ -86,12 +88,29 @@ def end_span(record: RequestRecord) -> None:
         if record.limited or record.admission_wait_ns:
             span.set_attribute(names.ADMISSION_REFUSED, record.limited)
             span.set_attribute(names.ADMISSION_WAIT_MS, -(-record.admission_wait_ns // 1_000_000))
+        if record.budget_id:
+            span.set_attribute(names.BUDGET_ID, record.budget_id)
         if record.modality == "llm":
             span.set_attribute(names.USAGE_INPUT_TOKENS, usage.get("input_tokens", 0))
             span.set_attribute(names.USAGE_OUTPUT_TOKENS, usage.get("output_tokens", 0))
         if record.outcome == "error":
             span.set_attribute(names.ERROR_TYPE, record.error_type)
             span.set_status(trace.StatusCode.ERROR)
+    span.end()
+
+
+def session_ended(identity: Identity, *, reason: str, budget_id: str, is_said: bool) -> None:
+    """Put the end that we gave a session into its job's trace, as a span of no length."""
+    span = _tracer().start_span(SESSION_END_SPAN)
+    if span.is_recording():
+        span.set_attributes(
+            {
+                names.SESSION_ID: identity.session_id,
+                names.END_REASON: reason,
+                names.END_IS_SAID: is_said,
+                **({names.BUDGET_ID: budget_id} if budget_id else {}),
+            }
+        )
     span.end()
 
 

@@ -12,17 +12,13 @@ from voicegateway.limits.line import Plan, Waiter
 from voicegateway.options import ADMIT_WAIT_MS_MAX
 from voicegateway.record import RequestRecord
 from voicegateway.runtime import Limits, Runtime
-from voicegateway_shared.limits import Target
+from voicegateway.target import target_of
 
 NS_PER_MS: Final = 1_000_000
 LIMITS_WAIT_S: Final = 0.5
 """A process asks once which limits there are; a controller that needs longer to answer is not waited for."""
 LAST_MOMENT_S: Final = 1.0
 """From another thread's call to our loop's turn; a loop that needs longer has other troubles."""
-TARGETS_MAX: Final = 256
-"""A job process has a handful; a thread-based worker some dozens."""
-
-_targets: dict[tuple[object, ...], Target] = {}
 
 
 class Admission:
@@ -167,25 +163,6 @@ def ask(record: RequestRecord, runtime: Runtime) -> Admission | Pending | None:
     except Exception as error:  # noqa: BLE001 - our bug must never refuse a call
         runtime.hook_failed("limits.ask", error)
         return None
-
-
-def target_of(record: RequestRecord) -> Target:
-    """What limits may ask of a request."""
-    facts, agent = record.facts, record.identity.agent
-    key = (facts.provider, facts.modality, facts.key_id, record.model, record.project, agent)
-    found = _targets.get(key)
-    if found is None:
-        if len(_targets) >= TARGETS_MAX:
-            _targets.clear()
-        found = _targets[key] = Target(
-            provider=facts.provider,
-            model=record.model,
-            modality=facts.modality,
-            account=facts.key_id,
-            project=record.project,
-            agent=agent,
-        )
-    return found
 
 
 def give_back(runtime: Runtime, ticket: Ticket, spent: Mapping[str, int]) -> None:

@@ -10,12 +10,16 @@ from opentelemetry import context, trace
 from opentelemetry.context import Context
 
 from voicegateway import tracing
+from voicegateway.budgets.refusal import BudgetRefused
 from voicegateway.identity import current_identity
-from voicegateway.instrument import admission, vendor_signals
+from voicegateway.instrument import admission, farewell, vendor_signals
 from voicegateway.instrument.current import CURRENT
+from voicegateway.instrument.owner import live_session
 from voicegateway.outbox import Intent
 from voicegateway.record import Attempt, PluginFacts, RequestRecord
 from voicegateway.runtime import Runtime, current_runtime
+from voicegateway.sessions import TARGETS_MAX
+from voicegateway.target import target_of
 from voicegateway_shared.usage import Outcome
 
 INTENT_WAIT_S: Final = 0.05
@@ -36,15 +40,20 @@ def open_record(plugin: Any, facts: PluginFacts, **fields: Any) -> RequestRecord
     identity = current_identity()
     runtime = current_runtime()
     model = str(getattr(plugin, "model", "") or "unknown")
-    return RequestRecord(
+    record = RequestRecord(
         facts=facts,
         identity=identity,
         project=facts.project or identity.project or runtime.options.project,
         model=model,
         owner=plugin,
         speech_id=_speech_id(),
+        live=live_session(runtime, identity),
         **fields,
     )
+    if record.live is not None and len(record.live.targets) < TARGETS_MAX:
+        record.live.targets.add(target_of(record))
+    runtime.guards.began(record)
+    return record
 
 
 class entered:  # noqa: N801 - reads as a word in a with statement
@@ -83,9 +92,11 @@ def _counted_run(
     async def counted_run(*args: Any) -> Any:
         if record.attempts == 0 and not intent.durable:
             await intent_durable(intent, runtime)
-        admitted = admission.ask(record, runtime)
-        if isinstance(admitted, admission.Pending):
-            admitted = await admitted.admitted()
+        try:
+            admitted = await admitted_by_all(record, runtime)
+        except (BudgetRefused, farewell.SessionEnds) as refused:
+            await farewell.turn_away(record, runtime, refused)
+            return None
         record.begin_attempt()
         if args:
             _watch_audio(args[0], record.attempt, runtime)
@@ -100,6 +111,29 @@ def _counted_run(
                 admitted.settle()
 
     return counted_run
+
+
+async def admitted_by_all(record: RequestRecord, runtime: Runtime) -> admission.Admission | None:
+    """Ask guards, budgets and limits; None when none of them counts this attempt.
+
+    Raises:
+        SessionEnds: its session is ending.
+        BudgetRefused: a guard has stopped it, or a budget has not enough.
+        APIStatusError: 429, a limit is used up.
+    """
+    if (refusal := farewell.refusal_of_our_own(record, runtime)) is not None:
+        raise BudgetRefused(refusal)
+    try:
+        admitted = admission.ask(record, runtime)
+        if isinstance(admitted, admission.Pending):
+            admitted = await admitted.admitted()
+    except BudgetRefused:
+        if not farewell.is_goodbye(record):
+            raise
+        admitted = None
+    if record.live is not None and record.modality == "llm":
+        record.live.paid.append(record.speech_id)
+    return admitted
 
 
 def _watch_audio(emitter: Any, attempt: Attempt, runtime: Runtime) -> None:
@@ -150,7 +184,11 @@ def _ended(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> 
 def finish(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> None:
     """Settle a request by how its task ended."""
     outcome: Outcome = "ok"
-    if task.cancelled():
+    if record.is_turned_away:
+        outcome = "error"
+        if not task.cancelled():
+            task.exception()
+    elif task.cancelled():
         # A streaming transcription is always ended by closing it.
         outcome = "ok" if record.modality == "stt" else "cancelled"
     elif (error := task.exception()) is not None:
@@ -167,20 +205,14 @@ def settle(record: RequestRecord, runtime: Runtime, outcome: Outcome) -> None:
         record.ended_ns = record.ended_ns or record.started_ns + record.duration_ns
         runtime.settle(record, outcome)
         tracing.end_span(record)
+        runtime.guards.ended(record)
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
         runtime.hook_failed("settle", error)
     finally:
-        record.stream = record.owner = None
+        record.stream = record.owner = record.live = None
 
 
 def _speech_id() -> str:
-    variable = _speech_variable()
+    variable = farewell.speech_variable()
     handle = variable.get(None) if variable is not None else None
     return "" if handle is None else str(getattr(handle, "id", "") or "")
-
-
-@functools.cache
-def _speech_variable() -> Any:
-    from livekit.agents.voice import agent_activity
-
-    return getattr(agent_activity, "_SpeechHandleContextVar", None)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from voicegateway import tracing
-from voicegateway.instrument import admission, request, second_opinion, vendor_signals, wire
+from voicegateway.budgets.refusal import BudgetRefused
+from voicegateway.instrument import farewell, request, second_opinion, vendor_signals, wire
 from voicegateway.instrument.current import CURRENT
 from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway.runtime import current_runtime
@@ -68,7 +69,7 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
         try:
             with scope:
                 result = await cls.recognize(self, buffer, *args, **kwargs)
-            outcome = "ok"
+            outcome = "error" if record.is_turned_away else "ok"
             return result
         except Exception as error:
             outcome = "error"
@@ -88,9 +89,11 @@ def _recognize_attempt_of(cls: Any) -> Callable[..., Any]:
         if record is None or record.owner is not self or record.mode != "batch":
             return await cls._recognize_impl(self, *args, **kwargs)
         runtime = current_runtime()
-        admitted = admission.ask(record, runtime)
-        if isinstance(admitted, admission.Pending):
-            admitted = await admitted.admitted()
+        try:
+            admitted = await request.admitted_by_all(record, runtime)
+        except (BudgetRefused, farewell.SessionEnds) as refused:
+            await farewell.turn_away(record, runtime, refused)
+            return _nothing_heard()
         record.begin_attempt()
         try:
             event = await cls._recognize_impl(self, *args, **kwargs)
@@ -107,6 +110,12 @@ def _recognize_attempt_of(cls: Any) -> Callable[..., Any]:
         return event
 
     return recognize_attempt
+
+
+def _nothing_heard() -> Any:
+    from livekit.agents.stt import SpeechEvent, SpeechEventType
+
+    return SpeechEvent(type=SpeechEventType.FINAL_TRANSCRIPT)
 
 
 def _batch_record(plugin: Any, buffer: Any, language: Any) -> RequestRecord:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from voicegateway.instrument.admission import target_of
 from voicegateway.instrument.current import CURRENT
 from voicegateway.limits.vendor_headers import LIMIT_HEADERS, told_to_wait_ms, vendor_limits
 from voicegateway.record import RequestRecord
 from voicegateway.runtime import Runtime, current_runtime
+from voicegateway.target import target_of
 
 TOO_MANY_REQUESTS: Final = 429
 CAUSES_MAX: Final = 8
