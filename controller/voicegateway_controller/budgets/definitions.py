@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 from voicegateway_controller.declared import Allows, Declared, reaches, refuse_odd_texts
 from voicegateway_controller.errors import BadRequest
 from voicegateway_shared.budgets import BudgetSpec, parse_budgets
+from voicegateway_shared.budgets.declaration import SENTENCE_CHARACTERS_MAX
+from voicegateway_shared.budgets.window import CALENDAR_KINDS
+from voicegateway_shared.budgets.zones import zone_name
 from voicegateway_shared.errors import ConfigurationError
-
-TEXT_CHARS_MAX: Final = 300
-"""A sentence that a caller hears is the longest text of a budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +41,26 @@ class BudgetDefinitions:
 
 def validated(document: object, *, providers: frozenset[str]) -> tuple[BudgetSpec, ...]:
     """Return the budgets of a document that somebody wants to declare; BadRequest says what is wrong with it."""
-    refuse_odd_texts(document, "budgets", text_chars_max=TEXT_CHARS_MAX)
+    # A sentence that a caller hears is the longest text of a budget.
+    refuse_odd_texts(document, "budgets", text_chars_max=SENTENCE_CHARACTERS_MAX)
     try:
         return parse_budgets(document, providers=providers)
     except ConfigurationError as error:
         raise BadRequest(str(error)) from error
+
+
+def with_zone(document: Sequence[Declared], zone: str | None) -> list[Declared]:
+    """Return the declarations with one zone written into those that follow a calendar and name none.
+
+    Raises BadRequest when there is no such zone.
+    """
+    if zone is None:
+        return list(document)
+    try:
+        name = zone_name(zone, "zone")
+    except ConfigurationError as error:
+        raise BadRequest(str(error)) from error
+    return [{**each, "zone": name} if _lacks_zone(each) else each for each in document]
 
 
 def stored_budgets(document: Sequence[Declared], *, providers: frozenset[str]) -> tuple[BudgetSpec, ...]:
@@ -57,3 +71,8 @@ def stored_budgets(document: Sequence[Declared], *, providers: frozenset[str]) -
     """
     named = {each["provider"] for each in document if isinstance(each.get("provider"), str)}
     return parse_budgets(document, providers=providers | named)
+
+
+def _lacks_zone(declared: object) -> bool:
+    # Whatever is no declaration at all is refused later, with its place.
+    return isinstance(declared, Mapping) and declared.get("window") in CALENDAR_KINDS and "zone" not in declared
