@@ -6,10 +6,10 @@ a process needs two connections instead of one for each message.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
@@ -17,8 +17,7 @@ from redis.exceptions import NoScriptError
 from voicegateway_controller.errors import Overloaded
 from voicegateway_controller.redis_client import AWAY, unavailable
 
-ScriptName = Literal["rate", "slots", "pause", "provision", "look"]
-_NAMES: Final[tuple[ScriptName, ...]] = ("rate", "slots", "pause", "provision", "look")
+_NAMES: Final = ("rate", "slots", "pause", "provision", "look")
 TOGETHER_MAX: Final = 128
 """Scripts in one round trip: some ten milliseconds of Redis, in which it serves nobody else."""
 SENDERS_MAX: Final = 2
@@ -32,7 +31,7 @@ RETRY_AFTER_S: Final = 1
 class Call:
     """One script with its keys, which are all of one pool, and arguments."""
 
-    name: ScriptName
+    name: str
     keys: Sequence[str]
     arguments: Sequence[Any]
 
@@ -46,12 +45,13 @@ class _Lane:
 
 
 class Scripts:
-    """Lives as long as the client it is given; used from one event loop."""
+    """Lives as long as the client it is given; used from one event loop. `texts` are Lua by name: the limits' own."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, texts: Mapping[str, str] | None = None) -> None:
         self._redis = redis
         folder = files("voicegateway_controller.limits") / "lua"
-        self._scripts = {name: redis.register_script((folder / f"{name}.lua").read_text()) for name in _NAMES}
+        known = texts or {name: (folder / f"{name}.lua").read_text() for name in _NAMES}
+        self._scripts = {name: redis.register_script(text) for name, text in known.items()}
         self._lanes: dict[str, _Lane] = {}
 
     @property

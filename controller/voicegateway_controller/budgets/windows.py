@@ -1,0 +1,134 @@
+"""Windows of declared budgets at an instant: the open one, the next, those before. Pure; the caller has the clock."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from voicegateway_shared.budgets import BudgetSpec, Window, window_at
+from voicegateway_shared.wire.money import BudgetPool, pool_id
+
+KEEP_AFTER_END: Final = timedelta(days=3)
+"""How long a window's keys outlive it: late spans and slow holders still settle there."""
+KEEP_ENDLESS: Final = timedelta(days=90)
+"""How long the keys of a window that never ends outlive their last use; the ledger opens it again."""
+PAST_WINDOWS: Final = 2
+"""Windows back that are still heard: a request that was admitted in one may end in the one after the next."""
+_INSTANT: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenWindow:
+    """One window of one budget. A rolling day is one window without an end, and so is `total`."""
+
+    spec: BudgetSpec
+    window: Window
+    is_past: bool = False
+    """True after its end: what was used there is heard, and nothing more is granted."""
+
+    @property
+    def pool(self) -> str:
+        """The pool's id."""
+        return pool_id(self.spec.id, self.window.id)
+
+    @property
+    def is_rolling(self) -> bool:
+        """True where the pool forgets by itself what is older than a day."""
+        return self.spec.window == "rolling_24h"
+
+    def live_ms(self, now: datetime) -> int:
+        """Return how long from now on the pool's keys are kept."""
+        keep = KEEP_ENDLESS if self.window.end is None else self.window.end - now + KEEP_AFTER_END
+        return max(60_000, keep // timedelta(milliseconds=1))
+
+
+def open_window(spec: BudgetSpec, now: datetime) -> OpenWindow:
+    """Return the window that is open; a budget per session has none that anybody shares."""
+    return OpenWindow(spec=spec, window=_window(spec, now))
+
+
+def next_window(spec: BudgetSpec, now: datetime) -> OpenWindow | None:
+    """Return the window after the open one, if that one ends."""
+    end = _window(spec, now).end
+    return None if end is None else OpenWindow(spec=spec, window=_window(spec, end))
+
+
+def windows_heard(spec: BudgetSpec, now: datetime) -> list[OpenWindow]:
+    """Return the windows that claims may be about: the open one, the next, and a few that are over."""
+    if spec.window == "session":
+        return []
+    found = [open_window(spec, now)]
+    if (following := next_window(spec, now)) is not None:
+        # Another replica's clock may be ahead.
+        found.append(following)
+    start = found[0].window.start
+    for _ in range(PAST_WINDOWS):
+        if start is None:
+            break
+        past = _window(spec, start - _INSTANT)
+        found.append(OpenWindow(spec=spec, window=past, is_past=True))
+        start = past.start
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenWindows:
+    """All that is open of one revision, until the first of the windows ends."""
+
+    revision: int
+    specs: Sequence[BudgetSpec]
+    tag: str
+    """Changes with the revision and whenever a window ends."""
+    ends_at: datetime | None
+    by_pool: dict[str, OpenWindow]
+    """Every window that claims may be about."""
+    current: tuple[OpenWindow, ...]
+    """The open windows, of the budgets that share them."""
+
+    def holds_at(self, now: datetime) -> bool:
+        """Say whether no window has ended since."""
+        return self.ends_at is None or now < self.ends_at
+
+
+def open_windows(specs: Sequence[BudgetSpec], now: datetime, *, revision: int) -> OpenWindows:
+    """Return what is open now."""
+    shared = [spec for spec in specs if spec.window != "session"]
+    current = tuple(open_window(spec, now) for spec in shared)
+    ends = [each.window.end for each in current if each.window.end is not None]
+    ids = "|".join(each.pool for each in current)
+    return OpenWindows(
+        revision=revision,
+        specs=specs,
+        tag=f"{revision}-{zlib.crc32(ids.encode()):08x}",
+        ends_at=min(ends, default=None),
+        by_pool={each.pool: each for spec in shared for each in windows_heard(spec, now)},
+        current=current,
+    )
+
+
+def told(spec: BudgetSpec, now: datetime) -> BudgetPool:
+    """Return a budget as a holder hears of it."""
+    if spec.window == "session":
+        return BudgetPool(spec=spec, window_id="")
+    window = open_window(spec, now).window
+    following = next_window(spec, now)
+    return BudgetPool(
+        spec=spec,
+        window_id=window.id,
+        ends_in_ms=_ms(window.end, now),
+        next_window_id="" if following is None else following.window.id,
+        next_ends_in_ms=0 if following is None else _ms(following.window.end, now),
+    )
+
+
+def _window(spec: BudgetSpec, now: datetime) -> Window:
+    if spec.window == "rolling_24h":
+        return Window(id="rolling_24h")
+    return window_at(spec.window, now, zone=UTC if spec.zone == "UTC" else ZoneInfo(spec.zone))
+
+
+def _ms(end: datetime | None, now: datetime) -> int:
+    """Milliseconds until an end, at least one, for 0 says never."""
+    return 0 if end is None else max(1, (end - now) // timedelta(milliseconds=1))
