@@ -1,11 +1,13 @@
 """Attach: meter the plugins of an agent session that were built without the gateway."""
 
+import asyncio
 import functools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from voicegateway import tracing
+from voicegateway.identity import current_identity, current_job
 from voicegateway.instrument import instrument
 from voicegateway.record import PluginFacts
 from voicegateway.registry import PROVIDERS, fingerprint, provider_of
@@ -33,9 +35,19 @@ def attach(session: Any, *, project: str | None = None) -> Any:
         tracing.configure_from_environment()
         current_runtime()
         _meter_session(session, project)
+        _carry(session)
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
         current_runtime().hook_failed("attach", error)
     return session
+
+
+def _carry(session: Any) -> None:
+    """Let it be ended from elsewhere before it has made a request; without a loop its first request does that."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    current_runtime().sessions.met(session, current_identity(), current_job())
 
 
 def _meter_session(session: Any, project: str | None) -> None:

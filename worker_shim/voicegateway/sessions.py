@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import weakref
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
@@ -72,6 +72,8 @@ class Sessions:
         self._lock = threading.Lock()
         self._live: weakref.WeakKeyDictionary[Any, LiveSession] = weakref.WeakKeyDictionary()
         self._by_id: dict[str, list[LiveSession]] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        """Sessions that were carried here and have closed, the last of them."""
         self._directives: dict[str, str] = {}
         """Directives that are being obeyed: their sessions by their ids."""
         self._obeyed: list[str] = []
@@ -84,6 +86,10 @@ class Sessions:
         """Return the handle of a session, new when it was not known. Called on the session's own loop."""
         found = self._live.get(session)
         return found if found is not None and not found.is_closed else self._add(session, identity, job)
+
+    def is_carried(self, session_id: str) -> bool:
+        """Whether an agent session of this id runs here, as far as is known."""
+        return session_id in self._by_id
 
     def end(self, session_id: str, sentence: str, reason: str, *, budget_id: str = "") -> bool:
         """End a session: it says the sentence and closes. Returns at once, False when it is not carried here.
@@ -139,20 +145,26 @@ class Sessions:
         return len(ids)
 
     def obey(self, directives: Iterable[Directive]) -> None:
-        """Do what the controller says; one that was heard before is not begun again."""
+        """Do what the controller says; what is being done already is not begun again, what is done is told again."""
         for directive in directives:
-            with self._lock:
-                is_new = directive.id not in self._directives and directive.id not in self._obeyed
-                is_new = is_new and len(self._directives) < DIRECTIVES_MAX
-                if is_new:
-                    self._directives[directive.id] = directive.session_id
-            if not is_new:
-                continue
-            reason = directive.reason or "the controller said so"
-            if not self.end(directive.session_id, directive.sentence, reason):
+            if self._is_new(directive) and not self.end(
+                directive.session_id, directive.sentence, directive.reason or "the controller said so"
+            ):
                 with self._lock:
-                    del self._directives[directive.id]
+                    self._directives.pop(directive.id, None)
                 logger.info("voicegateway: session %s is not carried here, and cannot be ended", directive.session_id)
+
+    def _is_new(self, directive: Directive) -> bool:
+        with self._lock:
+            if directive.id in self._directives or directive.id in self._obeyed:
+                return False
+            if directive.session_id in self._ended:
+                self._obeyed.append(directive.id)
+            elif len(self._directives) < DIRECTIVES_MAX:
+                self._directives[directive.id] = directive.session_id
+                return True
+        self.on_done()
+        return False
 
     def done(self) -> tuple[str, ...]:
         """Return the directives that were obeyed since the last time; one whose word is lost is told again."""
@@ -174,6 +186,7 @@ class Sessions:
             context=_of_the_job(copy_context()),
         )
         with self._lock:
+            self._ended.pop(identity.session_id, None)
             self._live[session] = live
             self._by_id.setdefault(identity.session_id, []).append(live)
             if len(self._by_id) > SESSIONS_MAX:
@@ -196,6 +209,9 @@ class Sessions:
                 self._by_id[session_id] = rest
                 return
             self._by_id.pop(session_id, None)
+            self._ended[session_id] = None
+            if len(self._ended) > SESSIONS_MAX:
+                self._ended.popitem(last=False)
             done = [each for each, session in self._directives.items() if session == session_id]
             for directive_id in done:
                 del self._directives[directive_id]

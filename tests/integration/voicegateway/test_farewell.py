@@ -1,6 +1,7 @@
 """What a caller hears when a budget refuses: a sentence and the end of the call, in real agent sessions."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from livekit.agents import Agent, APIStatusError, CloseReason
@@ -90,7 +91,7 @@ async def test_text_session_reads_the_sentence_and_closes(tmp_path: Path) -> Non
     async with metering(tmp_path, openai=REPLY) as meter:
         with refusing("llm"), quiet_logs():
             async with call(meter, llm=meter.llm(), is_heard=False) as held:
-                result = held.session.run(user_input="Where is my parcel?")
+                result: Any = held.session.run(user_input="Where is my parcel?")
                 await held.until_closed()
                 await result
 
