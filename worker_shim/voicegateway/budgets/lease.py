@@ -49,11 +49,13 @@ class MoneyLease:
         "_largest_before",
         "_need_told",
         "_rotated_ns",
+        "_saying",
         "asked",
         "asked_ns",
         "deadline_ns",
         "demand_per_s",
-        "exhausted_need",
+        "exhausted_amount",
+        "exhausted_until_ns",
         "granted",
         "is_open",
         "is_over",
@@ -76,8 +78,8 @@ class MoneyLease:
     def __init__(self, pool: str, *, now_ns: int) -> None:
         self.pool = pool
         self.granted = self.used = self.reserved = self.refused = 0
-        self.told = 0
-        """What was last said to be spent."""
+        self.told = self._saying = 0
+        """What the controller has heard to be spent; what it is being told."""
         self.deadline_ns = self.not_before_ns = 0
         self.seq, self.sent_ns, self.ttl_ns = 0, 0, 0
         self.state: MoneyState = "ok"
@@ -85,8 +87,9 @@ class MoneyLease:
         self.is_over = False
         self.is_open = True
         """Its window is the one that requests are charged to."""
-        self.exhausted_need = 0
-        """A grant of this much, cumulative, was said not to fit any more; 0: none was."""
+        self.exhausted_amount = 0
+        """So much, and all that is more, was said not to fit any more; 0: nothing was."""
+        self.exhausted_until_ns = 0
         self.low, self.is_rung = 0, False
         """With no more left than this it is time to ask for more; whether that was noticed."""
         self.asked, self.asked_ns = 0, now_ns
@@ -113,9 +116,16 @@ class MoneyLease:
         if amount > self.largest:
             self.largest = amount
 
+    def expect(self, before: "MoneyLease", now_ns: int) -> None:
+        """Expect what the window before this one met of late."""
+        if before.asked_ns + IDLE_NS > now_ns:
+            self.demand_per_s = before.demand_per_s
+            self.largest = max(self.largest, before.largest, before._largest_before)
+            self.asked_ns = before.asked_ns
+
     def is_hopeless(self, amount: int, now_ns: int) -> bool:
-        """Whether the window has no room for an amount, even if all that is reserved here came back."""
-        return 0 < self.exhausted_need <= self.used + amount and now_ns < self.not_before_ns
+        """Whether the window has no room for an amount, even if all that is held anywhere came back."""
+        return 0 < self.exhausted_amount <= amount and now_ns < self.exhausted_until_ns
 
     def due_ns(self, now_ns: int, *, need: int = 0, waiting: int = 0) -> int | None:
         """When to speak of this lease again; None: never, unless something happens.
@@ -129,7 +139,7 @@ class MoneyLease:
         if self.used != self.told:
             reasons.append(self.sent_ns + (REPORT_SCARCE_NS if self.is_scarce else REPORT_NS))
         if self.granted > self.used:
-            reasons.append(self.sent_ns + self.ttl_ns // REFRESH_SHARE)
+            reasons.append(self.sent_ns + max(self.ttl_ns // REFRESH_SHARE, REPORT_NS))
         if free > waiting:
             is_unwanted = self.is_scarce or not self.is_open
             reasons.append(self.sent_ns + GIVE_BACK_NS if is_unwanted else self.asked_ns + IDLE_NS)
@@ -146,14 +156,14 @@ class MoneyLease:
             self.granted = min(self.granted, held)
         target = held + max(need, waiting, self._stock(now_ns))
         self.granted = min(self.granted, target)
-        self.seq, self.sent_ns, self.told, self.is_rung = seq, now_ns, self.used, False
-        self._need_told = held + need if need else 0
+        self.seq, self.sent_ns, self._saying, self.is_rung = seq, now_ns, self.used, False
+        self._need_told = need
         return MoneyClaim(
             pool=self.pool,
             used=self.used,
             granted=self.granted,
             target=target,
-            need=self._need_told,
+            need=held + need if need else 0,
             waiters=waiters,
             refused=self.refused,
         )
@@ -162,7 +172,7 @@ class MoneyLease:
         """Say the last word of a process that ends: what was spent; everything else goes back first."""
         self.granted = min(self.granted, self.used)
         self.deadline_ns = 0
-        self.seq, self.sent_ns, self.told = seq, now_ns, self.used
+        self.seq, self.sent_ns, self._saying = seq, now_ns, self.used
         self._need_told = 0
         return MoneyClaim(
             pool=self.pool, used=self.used, granted=self.granted, target=self.granted, refused=self.refused
@@ -175,10 +185,17 @@ class MoneyLease:
         self.state = lease.state
         if lease.state == "outdated":
             return
+        self.told = self._saying
+        self.is_scarce, self.is_over = lease.is_scarce, lease.is_over
         pause_ns = lease.retry_ms * NS_PER_MS
         self.not_before_ns = now_ns + (pause_ns if lease.state == "ok" else max(pause_ns, PAUSE_NS))
-        self.is_scarce, self.is_over = lease.is_scarce, lease.is_over
-        self.exhausted_need = self._need_told if lease.state == "exhausted" else 0
+        self.exhausted_amount = 0
+        if lease.state == "exhausted":
+            self.exhausted_amount = 1 if lease.is_over else max(1, self._need_told)
+            self.exhausted_until_ns = self.not_before_ns
+            if not lease.is_over:
+                # Who needs less may ask at once.
+                self.not_before_ns = now_ns
         if lease.state not in ("ok", "exhausted"):
             return
         self.granted = lease.granted
