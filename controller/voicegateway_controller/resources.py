@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller.access import Tokens
 from voicegateway_controller.alerts import Alerts
-from voicegateway_controller.budgets import Budgets
+from voicegateway_controller.budgets import Budgets, BudgetsView, History, HourSums, Standings, Tariffs
+from voicegateway_controller.budgets.pools import BudgetPools
+from voicegateway_controller.catalog import load_catalog
 from voicegateway_controller.db.engine import make_engine, raw_connection
 from voicegateway_controller.declared import SetCopy
 from voicegateway_controller.errors import DatabaseUnavailable
@@ -52,6 +54,7 @@ class Resources:
     limits_view: LimitsView
     simulations: Simulations
     budgets: Budgets
+    budgets_view: BudgetsView
     alerts: Alerts
     directives: Directives
 
@@ -72,12 +75,16 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     limits = Limits(engine, pools, DefinitionsCopy(redis))
     limits_view = LimitsView(limits, pools, PoolRecords(redis), signals)
     gauges = Gauges(limits, limits_view)
-    budgets = Budgets(engine, SetCopy(redis, "budgets"))
+    history = History(engine)
+    standings = Standings(BudgetPools(redis), HourSums(history))
+    budgets = Budgets(engine, SetCopy(redis, "budgets"), standings)
+    tariffs = Tariffs(engine, load_catalog())
     directives = Directives(redis)
     fleet = Fleet(redis, Leasing(limits, pools, signals))
     try:
         await asyncio.gather(limits.start(), budgets.start())
         gauges.start()
+        tariffs.start()
         yield Resources(
             settings=settings,
             engine=engine,
@@ -91,11 +98,13 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             limits_view=limits_view,
             simulations=Simulations(engine, limits),
             budgets=budgets,
+            budgets_view=BudgetsView(budgets, standings, history),
             alerts=Alerts(engine),
             directives=directives,
         )
     finally:
         await gauges.close()
+        await tariffs.close()
         await budgets.close()
         await limits.close()
         await hints.close()

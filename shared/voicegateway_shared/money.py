@@ -49,6 +49,11 @@ def format_usd(amount_pico_usd: int) -> str:
     return f"{sign}{whole}.{part:012d}".rstrip("0")
 
 
+def format_nano_usd(amount_nano_usd: int) -> str:
+    """The shortest plain decimal of an amount in nano-dollars: `4800000` is `"0.0048"`."""
+    return format_usd(amount_nano_usd * PICO_PER_NANO)
+
+
 def nano_usd_up(amount_pico_usd: int) -> int:
     """Whole nano-dollars that are at least an amount, and less than one more."""
     return divide_up(amount_pico_usd, PICO_PER_NANO)

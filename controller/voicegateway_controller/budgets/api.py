@@ -1,5 +1,6 @@
 """Budgets over HTTP: declare them, see what is declared, and how much of it is spent."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
@@ -48,6 +49,12 @@ async def declare(
         budgets=len(document),
         warnings=list(applied.warnings),
     )
+
+
+@router.get("/status", summary="How much of the budgets is spent")
+async def status(request: Request, access: Reader) -> schemas.BudgetsStatus:
+    """Each budget's open window, what it and each project will come to, and hours that are odd."""
+    return await _resources(request).budgets_view.status(access, now=datetime.now(UTC))
 
 
 def _resources(request: Request) -> Resources:

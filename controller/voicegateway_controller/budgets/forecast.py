@@ -11,6 +11,7 @@ A forecast is of demand: a budget that stops spending stops it at its amount.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final, Literal
 
 from voicegateway_shared.budgets import window_at
@@ -24,6 +25,8 @@ GRACE: Final = timedelta(days=1)
 """A week whose first day had no calls is a week all the same."""
 EXHAUSTION_MAX: Final = timedelta(days=92)
 """Nobody believes what is foretold for a later day than this."""
+SLOTS_REMEMBERED: Final = 16_384
+"""Hours of which is known which of the week they are: five weeks back and three months ahead in five zones."""
 _HOUR_US: Final = 3_600_000_000
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -66,7 +69,9 @@ class Outlook:
         """Whole weeks that are known."""
         self.burn = self._burn()
         self._profiles = [self._profile(back) for back in range(1, self.weeks + 1)]
-        self._slots: dict[datetime, int] = {}
+        self._last_week = sum(self._profiles[0]) if self._profiles else 0
+        self._all_weeks = sum(sum(profile) for profile in self._profiles)
+        self._usual = [self._levelled(sum(costs)) for costs in zip(*self._profiles, strict=True)]
 
     @property
     def sureness(self) -> Sureness:
@@ -74,10 +79,6 @@ class Outlook:
         if self.weeks >= WEEKS_GOOD:
             return "good"
         return "fair" if self.weeks else "poor"
-
-    def spent_since(self, start: datetime) -> int:
-        """Return what was spent since an instant; of an hour that it cuts, the part after it."""
-        return _between(self._series, start.astimezone(UTC), self._hour + HOUR)
 
     def projected(self, spent_nano_usd: int, until: datetime) -> Projected:
         """Return what will have been spent by an instant, from what has been spent by now."""
@@ -89,10 +90,13 @@ class Outlook:
             high_nano_usd=spent_nano_usd + max(futures),
         )
 
+    def month_so_far(self) -> int:
+        """Return what was spent in the calendar month of the zone."""
+        return spent_since(self._series, month_of(self._now, self._zone)[0], self._now)
+
     def month_end(self) -> Projected:
-        """Return what the calendar month of the series' zone will come to."""
-        start, end = month_of(self._now, self._zone)
-        return self.projected(self.spent_since(start), end)
+        """Return what the calendar month of the zone will come to."""
+        return self.projected(self.month_so_far(), month_of(self._now, self._zone)[1])
 
     def runs_out_at(self, left_nano_usd: int, until: datetime | None, *, is_rolling: bool = False) -> datetime | None:
         """Return when so much will be spent; None when not before `until`, or not within EXHAUSTION_MAX.
@@ -162,28 +166,19 @@ class Outlook:
         while at < until:
             hour = floor_hour(at)
             after = min(hour + HOUR, until)
-            slot = self._slot_of(hour)
+            slot = _slot(hour, self._zone)
             counted[slot] = counted.get(slot, 0) + (after - at) // _MICROSECOND
             at = after
         return counted
 
     def _expected(self, hour: datetime) -> int:
         """What one whole hour is likely to cost."""
-        if not self._profiles:
-            return self.burn.last_day_nano_usd
-        slot = self._slot_of(hour)
-        return self._levelled(sum(profile[slot] for profile in self._profiles))
+        return self._usual[_slot(hour, self._zone)] if self._usual else self.burn.last_day_nano_usd
 
     def _levelled(self, of_past: int) -> int:
         """From the sum over the past weeks to one week at the level of the last one."""
-        of_all = sum(sum(profile) for profile in self._profiles)
-        # of_past / weeks × last week / (all / weeks)
-        return of_past * sum(self._profiles[0]) // of_all if of_all else 0
-
-    def _slot_of(self, hour: datetime) -> int:
-        if (slot := self._slots.get(hour)) is None:
-            slot = self._slots[hour] = _slot(hour, self._zone)
-        return slot
+        # of_past / weeks × last week / (all weeks / weeks)
+        return of_past * self._last_week // self._all_weeks if self._all_weeks else 0
 
 
 def summed(series: Iterable[Series]) -> dict[datetime, int]:
@@ -193,6 +188,11 @@ def summed(series: Iterable[Series]) -> dict[datetime, int]:
         for hour, nano_usd in each.items():
             total[hour] = total.get(hour, 0) + nano_usd
     return total
+
+
+def spent_since(series: Series, start: datetime, now: datetime) -> int:
+    """Return what was spent from an instant until now; of an hour that the start cuts, its share."""
+    return _between(series, start.astimezone(UTC), floor_hour(now.astimezone(UTC)) + HOUR)
 
 
 def floor_hour(instant: datetime) -> datetime:
@@ -208,6 +208,7 @@ def month_of(instant: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
     return window.start, window.end
 
 
+@lru_cache(maxsize=SLOTS_REMEMBERED)
 def _slot(hour: datetime, zone: tzinfo) -> int:
     local = hour.astimezone(zone)
     return local.weekday() * 24 + local.hour

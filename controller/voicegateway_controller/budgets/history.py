@@ -22,7 +22,7 @@ TIMEOUT_S: Final = 10.0
 WHOLE_EVERY_S: Final = 600.0
 """How often all hours are read again: a correction of an old hour is seen by then."""
 FRESH_EVERY_S: Final = 5.0
-"""How often the newest hours are read again."""
+"""How often the newest hours are read again for forecasts."""
 FRESH: Final = 3 * HOUR
 """Late spans are charged to hours that are over; most of them to these."""
 
@@ -60,14 +60,14 @@ class History:
         self._whole_at = self._fresh_at = float("-inf")
         self._reading = asyncio.Lock()
 
-    async def hours(self, now: datetime) -> SpendHours:
-        """Return the hours up to now, seconds old at most. Raises DatabaseUnavailable."""
+    async def hours(self, now: datetime, *, age_max_s: float = FRESH_EVERY_S) -> SpendHours:
+        """Return the hours up to now, the newest of them read not longer ago than that. Raises DatabaseUnavailable."""
         async with self._reading:
             asked = time.monotonic()
             if self._hours is None or asked - self._whole_at >= WHOLE_EVERY_S:
                 self._hours = await self._read(now - HISTORY)
                 self._whole_at = self._fresh_at = asked
-            elif asked - self._fresh_at >= FRESH_EVERY_S:
+            elif asked - self._fresh_at >= age_max_s:
                 fresh = await self._read(now - FRESH)
                 self._hours = _joined(self._hours, fresh)
                 self._fresh_at = asked

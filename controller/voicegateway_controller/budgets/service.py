@@ -1,12 +1,14 @@
 """Budgets: which definitions hold, declared by people, learned by every replica within a second, outages or not."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller import metrics
 from voicegateway_controller.budgets.definitions import BudgetDefinitions, stored_budgets, validated
+from voicegateway_controller.budgets.standings import Standings, already_spent
 from voicegateway_controller.declared import DeclaredSets, SetCopy, SetTable, StoredSet
 from voicegateway_controller.limits.providers import known_providers
 from voicegateway_shared.budgets import BudgetSpec
@@ -25,14 +27,15 @@ class Applied:
     is_changed: bool
     """False when this very set was in force already: no new revision was made."""
     warnings: tuple[str, ...] = ()
-    """What the person who declared it should know: budgets that stop spending from this moment on."""
+    """What the person who declared it should know: budgets whose amount is spent already."""
 
 
 class Budgets(DeclaredSets[BudgetDefinitions]):
     """The budgets in force; lives as long as the process. `start` and `close` are its owner's."""
 
-    def __init__(self, engine: AsyncEngine, copy: SetCopy) -> None:
+    def __init__(self, engine: AsyncEngine, copy: SetCopy, standings: Standings | None = None) -> None:
         super().__init__("budgets", engine, BUDGET_SETS, copy, revision=metrics.BUDGET_REVISION)
+        self._standings = standings
 
     def validate(self, document: object) -> tuple[BudgetSpec, ...]:
         """Return the budgets that a document would make; BadRequest with the reason when it is wrong."""
@@ -44,9 +47,12 @@ class Budgets(DeclaredSets[BudgetDefinitions]):
         Raises BadRequest with the reason when the set is wrong, Conflict when `expected` is not the revision in force,
         DatabaseUnavailable when it could not be stored: then nothing has changed.
         """
-        self.validate(document)
+        specs = self.validate(document)
         revision, is_changed = await self._append(document, by=by, expected=expected)
-        return Applied(revision=revision, is_changed=is_changed)
+        if self._standings is None:
+            return Applied(revision=revision, is_changed=is_changed)
+        stood = await self._standings.of(specs, datetime.now(UTC))
+        return Applied(revision=revision, is_changed=is_changed, warnings=already_spent(stood))
 
     def _read(self, stored: StoredSet) -> BudgetDefinitions:
         return BudgetDefinitions(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicegateway_controller.budgets.forecast import Outlook, Projected, month_of, summed
+from voicegateway_controller.budgets.forecast import Outlook, Projected, month_of, spent_since, summed
 
 NOW = datetime(2026, 11, 18, 10, 30, tzinfo=UTC)  # a Wednesday
 HOUR = timedelta(hours=1)
@@ -120,7 +120,7 @@ def test_a_months_end_is_what_was_spent_and_what_the_rest_costs() -> None:
 def test_of_an_hour_that_the_start_cuts_its_part_counts() -> None:
     kathmandu = datetime(2026, 11, 18, 8, 15, tzinfo=UTC)
 
-    assert Outlook({kathmandu.replace(minute=0): 400, NOW.replace(minute=0): 7}, NOW).spent_since(kathmandu) == 307
+    assert spent_since({kathmandu.replace(minute=0): 400, NOW.replace(minute=0): 7}, kathmandu, NOW) == 307
 
 
 def test_in_a_rolling_window_money_that_comes_free_keeps_it_going() -> None:
