@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from voicegateway_controller.alerts import api as alerts_api
 from voicegateway_controller.budgets import api as budgets_api
 from voicegateway_controller.fleet import worker_api as fleet_worker_api
 from voicegateway_controller.http import health, problems, spa
@@ -34,5 +35,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(reports_api.router)
     app.include_router(limits_api.router)
     app.include_router(budgets_api.router)
+    app.include_router(alerts_api.router)
     app.include_router(spa.router)
     return app

@@ -70,6 +70,12 @@ class BadRequest(ControllerError):
     code = "bad_request"
 
 
+class NotFound(ControllerError):
+    """There is nothing of this name, or nothing that the caller may know of."""
+
+    code = "not_found"
+
+
 class Conflict(ControllerError):
     """Somebody else was quicker: what the caller decided on is no longer what holds."""
 

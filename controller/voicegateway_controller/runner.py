@@ -1,4 +1,4 @@
-"""The runner: rates what is pending. Hints through arq make it quick; its own sweep makes it certain.
+"""The runner: rates what is pending, tells what people must know. Hints make it quick; its sweep makes it certain.
 
 arq's Worker ends when Redis goes away, so it is one loop of several here and is started again; the sweep, the
 partitions and the checks go on without it.
@@ -8,7 +8,7 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -16,19 +16,27 @@ from typing import Any, Final
 import uvloop
 from arq.connections import ArqRedis
 from arq.worker import Retry, Worker, func
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller import logs, metrics
+from voicegateway_controller.alerts import Alerts
+from voicegateway_controller.alerts.channels import open_channels
+from voicegateway_controller.alerts.delivery import Delivery
+from voicegateway_controller.alerts.sources import Sources
+from voicegateway_controller.alerts.steps import Step, alert_steps
 from voicegateway_controller.background import end, forever
 from voicegateway_controller.catalog import load_catalog, record_catalog
 from voicegateway_controller.db import migrate
 from voicegateway_controller.db.engine import make_engine, raw_connection
 from voicegateway_controller.db.partitions import ensure_partitions
 from voicegateway_controller.errors import ControllerError, DatabaseUnavailable, SchemaNotMigrated
+from voicegateway_controller.fleet.presence import Presence
 from voicegateway_controller.ledger import Ledger, verify_rollups
 from voicegateway_controller.logs import get_logger
 from voicegateway_controller.queue import QUEUE_NAME, ROLLUP_JOB, open_queue
+from voicegateway_controller.redis_client import open_redis
 from voicegateway_controller.resources import wait_for_postgres
 from voicegateway_controller.runner_http import serve_health
 from voicegateway_controller.settings import Settings
@@ -57,8 +65,8 @@ _log = get_logger(__name__)
 def run_runner(settings: Settings) -> None:
     """Rate until SIGINT or SIGTERM. Blocks.
 
-    Raises DatabaseUnavailable or SchemaNotMigrated at the start, each one line for people; afterwards it outlives
-    any outage.
+    Raises DatabaseUnavailable, SchemaNotMigrated or ConfigurationError at the start, each one line for people;
+    afterwards it outlives any outage.
     """
     logs.configure(level=settings.log_level, log_format=settings.log_format)
     uvloop.run(_run_until_signal(settings))
@@ -102,24 +110,38 @@ class Runner:
             batch_spans=settings.rollup_batch_spans,
             concurrency=settings.rollup_concurrency,
         )
+        self._channels = open_channels(settings)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run every loop until `stop` is set."""
-        _log.info("runner.started", catalog=self._catalog.version)
-        loops = [
-            asyncio.create_task(_forever("sweep", self._sweep, self._settings.sweep_interval_s), name="sweep"),
-            asyncio.create_task(_forever("maintenance", self._maintain, MAINTENANCE_INTERVAL_S), name="maintenance"),
-        ]
-        if self._settings.queue_url is not None:
-            loops.append(asyncio.create_task(_forever("hints", self._listen, BACKOFF_MIN_S), name="hints"))
-        if self._settings.runner_port:
-            loops.append(asyncio.create_task(serve_health(self._settings, self._engine), name="health"))
+        _log.info("runner.started", catalog=self._catalog.version, channels=[each.name for each in self._channels])
+        redis = open_redis(self._settings.redis_url.get_secret_value())
+        loops = [asyncio.create_task(each, name=name) for name, each in self._loops(redis)]
         try:
             await stop.wait()
         finally:
             for loop in await end(loops, within_s=STOP_S):
                 _log.warning("runner.loop_did_not_end", loop=loop.get_name())
+            await redis.aclose()
             _log.info("runner.stopped")
+
+    def _loops(self, redis: Redis) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+        """Everything that goes on at the same time, by name."""
+        yield "sweep", _forever("sweep", self._sweep, self._settings.sweep_interval_s)
+        yield "maintenance", _forever("maintenance", self._maintain, MAINTENANCE_INTERVAL_S)
+        for step in self._steps(redis):
+            yield step.name, _forever(step.name, step.run, step.interval_s)
+        if self._settings.queue_url is not None:
+            yield "hints", _forever("hints", self._listen, BACKOFF_MIN_S)
+        if self._settings.runner_port:
+            yield "health", serve_health(self._settings, self._engine)
+
+    def _steps(self, redis: Redis) -> Iterator[Step]:
+        """What is told, and to whom."""
+        presence = Presence(redis)
+        alerts = Alerts(self._engine)
+        sources = Sources(self._engine, alerts, ledger_lag_s=self._settings.alert_ledger_lag_s)
+        yield from alert_steps(Delivery(self._engine, self._channels), sources, self.ledger, presence)
 
     async def _sweep(self) -> None:
         """Rate what is there, hinted or not, and show what is left."""

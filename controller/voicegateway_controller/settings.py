@@ -124,6 +124,44 @@ class Settings(DatabaseSettings):
         Field(description="How often the runner looks for unrated spans that no hint told it about.", gt=0, le=60),
     ] = 1.0
 
+    alert_webhook_url: Annotated[
+        SecretStr | None,
+        Field(description="Where alerts are POSTed, signed as Standard Webhooks are; needs the secret below."),
+    ] = None
+    alert_webhook_secret: Annotated[
+        SecretStr | None,
+        Field(
+            description="Signs webhooks: `whsec_` and the base64 of 24 to 64 random bytes, "
+            'as from `echo "whsec_$(openssl rand -base64 32)"`.',
+        ),
+    ] = None
+    alert_slack_url: Annotated[
+        SecretStr | None,
+        Field(description="An incoming webhook of Slack, or of anything that takes the same JSON."),
+    ] = None
+    alert_smtp_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="Mail server for alerts: `smtp://user:password@host:587` (STARTTLS, required), "
+            "`smtps://user:password@host:465` (TLS from the start), or `smtp+plain://host:25` (no encryption, no "
+            "password). User and password percent-encoded.",
+        ),
+    ] = None
+    alert_email_from: Annotated[str, Field(description="Sender of alerts by mail.")] = ""
+    alert_email_to: Annotated[str, Field(description="Who gets alerts by mail: addresses separated by commas.")] = ""
+    alert_ledger_lag_s: Annotated[
+        float, Field(description="A span that waits longer than this to be rated is told as an alert.", ge=1, le=86_400)
+    ] = 300.0
+    livekit_url: Annotated[
+        str,
+        Field(
+            description="LiveKit server, `wss://host` or `https://host`: with key and secret, the runner removes "
+            "agents whose workers do not end a session when they are told to.",
+        ),
+    ] = ""
+    livekit_api_key: Annotated[str, Field(description="API key of that server.")] = ""
+    livekit_api_secret: Annotated[SecretStr | None, Field(description="API secret of that server.")] = None
+
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, url: SecretStr) -> SecretStr:

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from voicegateway_controller.errors import Forbidden
+
 _PREFIX: Final = "vgw"
 _ID_HEX_CHARS: Final = 16
 _SECRET_BYTES: Final = 32
@@ -47,6 +49,15 @@ class Access:
     def allows(self, project: str) -> bool:
         """Say whether the token reaches this project."""
         return self.projects is None or project in self.projects
+
+
+def reachable(access: Access, project: str | None) -> list[str] | None:
+    """Return the projects a caller may read, None for all; Forbidden when one is asked for that is out of reach."""
+    if project is None:
+        return None if access.projects is None else sorted(access.projects)
+    if not access.allows(project):
+        raise Forbidden(f"the token does not reach project {project!r}")
+    return [project]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ Kind = Literal[
 ]
 Severity = Literal["info", "warning", "critical"]
 
-KEY_CHARS_MAX: Final = 512
-"""Longer than any id of a budget, a window and a percent together."""
+KEY_CHARS_MAX: Final = 1_024
+"""Longer than any id of a budget, a window and a percent together, or a provider's and a model's names."""
 TITLE_CHARS_MAX: Final = 300
 """A subject line that people still read."""
 DETAILS_BYTES_MAX: Final = 16 * 1024

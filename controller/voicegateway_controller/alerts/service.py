@@ -3,11 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
+from uuid import UUID, uuid4
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller import metrics
-from voicegateway_controller.alerts import store
+from voicegateway_controller.access.rules import Access, reachable
+from voicegateway_controller.alerts import schemas, store
 from voicegateway_controller.alerts.alert import (
     KEY_CHARS_MAX,
     TITLE_CHARS_MAX,
@@ -17,6 +20,7 @@ from voicegateway_controller.alerts.alert import (
     one_line,
 )
 from voicegateway_controller.db.engine import raw_connection
+from voicegateway_controller.errors import NotFound
 from voicegateway_controller.logs import get_logger
 
 REMEMBERED_MAX: Final = 10_000
@@ -47,33 +51,115 @@ class Alerts:
         are JSON values, amounts as decimal strings.
 
         Raises:
-            ValueError: the key is empty or longer than KEY_CHARS_MAX.
+            ValueError: the key is empty.
             DatabaseUnavailable: nothing was told that we know of; call again.
         """
-        if not 0 < len(key) <= KEY_CHARS_MAX or not key.isprintable():
-            raise ValueError(f"an alert's key has 1 to {KEY_CHARS_MAX} printable characters")
+        key = one_line(key, chars_max=KEY_CHARS_MAX)
+        if not key:
+            raise ValueError("an alert needs a key that says what is told, and for which window")
         if key in self._told:
             self._told.move_to_end(key)
             return False
-        title = one_line(title, chars_max=TITLE_CHARS_MAX)
+        return await self._tell(kind, key, title, details, project=project, severity=severity) is not None
+
+    async def test(self, *, by: str) -> UUID:
+        """Raise an alert that goes to every channel; return its id. Raises DatabaseUnavailable."""
+        key = f"test:{uuid4().hex}"
+        told = await self._tell("test", key, "A test: alerts arrive", {"by": by}, project="", severity="info")
+        if told is None:
+            raise RuntimeError("a fresh key was there already")
+        return told
+
+    async def _tell(
+        self, kind: Kind, key: str, title: str, details: Mapping[str, Any], *, project: str, severity: Severity
+    ) -> UUID | None:
         async with raw_connection(self._engine) as connection:
             alert_id = await store.insert(
                 connection,
                 key=key,
                 kind=kind,
                 severity=severity,
-                project=project,
-                title=title,
+                project=one_line(project, chars_max=KEY_CHARS_MAX),
+                title=one_line(title, chars_max=TITLE_CHARS_MAX),
                 details=encoded_details(details),
             )
         self._remember(key)
-        if alert_id is None:
-            return False
-        metrics.ALERTS_RAISED.labels(kind).inc()
-        _log.warning("alert.raised", kind=kind, key=key, alert_id=str(alert_id), severity=severity)
-        return True
+        if alert_id is not None:
+            metrics.ALERTS_RAISED.labels(kind).inc()
+            _log.warning("alert.raised", kind=kind, key=key, alert_id=str(alert_id), severity=severity)
+        return alert_id
+
+    async def page(
+        self,
+        access: Access,
+        *,
+        before: int | None,
+        project: str | None,
+        kind: str,
+        severity: str,
+        state: str,
+        limit: int,
+    ) -> schemas.AlertsPage:
+        """Return alerts that the caller may see, the newest first. Those of no project need a token of all projects."""
+        projects = reachable(access, project)
+        async with raw_connection(self._engine) as connection:
+            rows = await store.page(
+                connection,
+                before=before,
+                projects=projects,
+                kind=kind,
+                severity=severity,
+                state=state,
+                limit=limit + 1,
+            )
+            deliveries = await store.deliveries(connection, [row["id"] for row in rows[:limit]])
+        shown = [_shown(row, [each for each in deliveries if each["alert_id"] == row["id"]]) for row in rows[:limit]]
+        return schemas.AlertsPage(alerts=shown, next=str(rows[limit - 1]["position"]) if len(rows) > limit else None)
+
+    async def redeliver(self, access: Access, alert_id: UUID, *, channel: str) -> list[str]:
+        """Let what was delivered or given up be delivered again, at once; return to which channels.
+
+        Raises NotFound for an alert that there is not, and for one that the caller may not see.
+        """
+        async with raw_connection(self._engine) as connection:
+            found = await store.find(connection, alert_id)
+            if found is None or not _may_see(access, found.project):
+                raise NotFound(f"there is no alert {alert_id}")
+            channels = await store.redeliver(connection, alert_id, channel=channel)
+        _log.info("alert.redelivered", alert_id=str(alert_id), channels=channels, by=access.token_id)
+        return channels
 
     def _remember(self, key: str) -> None:
         self._told[key] = None
         while len(self._told) > REMEMBERED_MAX:
             self._told.popitem(last=False)
+
+
+def _may_see(access: Access, project: str) -> bool:
+    return access.projects is None or project in access.projects
+
+
+def _shown(row: asyncpg.Record, deliveries: list[asyncpg.Record]) -> schemas.AlertRow:
+    alert = store.alert_of(row)
+    return schemas.AlertRow(
+        id=alert.id,
+        key=alert.key,
+        kind=alert.kind,
+        severity=alert.severity,
+        project=alert.project,
+        title=alert.title,
+        details=dict(alert.details),
+        raised_at=alert.raised_at,
+        is_routed=row["routed_at"] is not None,
+        deliveries=[
+            schemas.DeliveryRow(
+                channel=each["channel"],
+                state=each["state"],
+                attempts=each["attempts"],
+                next_attempt_at=each["next_attempt_at"] if each["state"] == "pending" else None,
+                delivered_at=each["delivered_at"],
+                last_error=each["last_error"],
+            )
+            for each in deliveries
+        ],
+    )

@@ -19,6 +19,7 @@ _STATUS: Final[dict[type[VoiceGatewayError], tuple[int, str]]] = {
     errors.Unauthenticated: (401, "Unauthenticated"),
     errors.Forbidden: (403, "Forbidden"),
     errors.BadRequest: (400, "Bad request"),
+    errors.NotFound: (404, "Not found"),
     errors.Conflict: (409, "Conflict"),
     errors.BodyTooLarge: (413, "Body too large"),
     errors.UnsupportedMediaType: (415, "Unsupported media type"),

@@ -7,10 +7,10 @@ import asyncpg
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from voicegateway_controller.access.rules import OPERATORS, Access
+from voicegateway_controller.access.rules import OPERATORS, Access, reachable
 from voicegateway_controller.db.engine import raw_connection
 from voicegateway_controller.db.sqlfile import load_sql
-from voicegateway_controller.errors import Forbidden, RedisUnavailable
+from voicegateway_controller.errors import RedisUnavailable
 from voicegateway_controller.fleet import Fleet
 from voicegateway_controller.ledger import bucket_middle_ms
 from voicegateway_controller.logs import get_logger
@@ -167,15 +167,6 @@ class Reports:
                 load_sql(__package__, name), *arguments, timeout=TIMEOUT_S
             )
         return rows
-
-
-def reachable(access: Access, project: str | None) -> list[str] | None:
-    """Return the projects a report may sum, None for all; Forbidden when one is asked for that is out of reach."""
-    if project is None:
-        return None if access.projects is None else sorted(access.projects)
-    if not access.allows(project):
-        raise Forbidden(f"the token does not reach project {project!r}")
-    return [project]
 
 
 def _floor_hour(instant: datetime) -> datetime:
