@@ -41,6 +41,11 @@ REDIS_URL: {{ .Values.redis.url | quote }}
 {{- with .Values.redis.queueUrl }}
 QUEUE_REDIS_URL: {{ . | quote }}
 {{- end }}
+{{- range $name, $secret := include "voicegateway.runnerSecrets" . | fromYaml }}
+{{- with $secret.value }}
+{{ $name }}: {{ . | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* Ports named in a URL (it may list several hosts), else the default. Call with (dict "url" … "port" …). */}}

@@ -1,5 +1,5 @@
-{{/* Where a pod may connect to: DNS, Postgres, Redis, and what the operator adds. Call with (dict "root" $ "hook" bool);
-     a hook needs no Redis. */}}
+{{/* Where a pod may connect to: DNS, Postgres, Redis, for the runner alerts and LiveKit, and what the operator adds. Call
+     with (dict "root" $ "hook" bool "component" …); a hook needs no Redis. */}}
 {{- define "voicegateway.egress" -}}
 {{- $values := .root.Values -}}
 - ports:
@@ -16,14 +16,22 @@
 {{ include "voicegateway.egressTo" (dict "url" $values.redis.queueUrl "port" $values.redis.queuePort "to" $values.networkPolicy.redisTo) }}
 {{- end }}
 {{- end }}
+{{- if eq .component "runner" }}
+{{- include "voicegateway.runnerEgress" .root }}
+{{- end }}
 {{- with $values.networkPolicy.extraEgress }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
 
+{{/* Call with (dict "url" … "port" … "to" …). */}}
 {{- define "voicegateway.egressTo" -}}
+{{- include "voicegateway.egressOn" (dict "ports" (splitList "," (include "voicegateway.urlPorts" .)) "to" .to) -}}
+{{- end }}
+
+{{- define "voicegateway.egressOn" -}}
 - ports:
-    {{- range splitList "," (include "voicegateway.urlPorts" .) }}
+    {{- range .ports }}
     - port: {{ . }}
       protocol: TCP
     {{- end }}

@@ -1,6 +1,7 @@
 {{/* What the pods of controller, runner and migration have in common. */}}
 
-{{/* Environment of a container. Call with (dict "root" $ "hook" bool); a hook needs Postgres only. */}}
+{{/* Environment of a container. Call with (dict "root" $ "hook" bool "command" …); a hook needs Postgres only, and only
+     the runner sends alerts and talks to LiveKit. */}}
 {{- define "voicegateway.env" -}}
 {{- $secret := include "voicegateway.secretName" . -}}
 {{- $existing := .root.Values.existingSecret -}}
@@ -24,6 +25,9 @@
       key: {{ . }}
 {{- end }}
 {{- end }}
+{{- if eq .command "runner" }}
+{{- include "voicegateway.runnerEnv" . }}
+{{- end }}
 {{- $fixed := include "voicegateway.fixedSettings" . | fromYaml }}
 {{- range $name, $value := $fixed }}
 - name: {{ $name }}
@@ -32,6 +36,9 @@
 {{- range $name, $value := .root.Values.settings }}
 {{- if or (hasKey $fixed $name) (has $name (list "VOICEGATEWAY_DATABASE_URL" "VOICEGATEWAY_REDIS_URL" "VOICEGATEWAY_QUEUE_REDIS_URL")) }}
 {{- fail (printf "settings.%s is set by the chart: use database.url, redis.url, redis.queueUrl or existingSecret for the URLs; addresses, ports and home are fixed in the pod" $name) }}
+{{- end }}
+{{- if regexMatch "^VOICEGATEWAY_(ALERT_(WEBHOOK|SLACK|SMTP|EMAIL)|LIVEKIT)_" $name }}
+{{- fail (printf "settings.%s is set by the chart: use alerts, livekit or existingSecret, which keep what is secret in a Secret" $name) }}
 {{- end }}
 - name: {{ $name }}
   value: {{ $value | quote }}
