@@ -118,3 +118,49 @@ LIMIT_POOL_PAUSED_SECONDS: Final = Gauge(
 BUDGET_REVISION: Final = Gauge(
     "voicegateway_budget_revision", "Revision of the declared budgets that this process goes by; 0 when none are."
 )
+BUDGET_SYNCS: Final = Counter(
+    "voicegateway_budget_syncs_total", "Messages from workers that carried a report on money, by result.", ["result"]
+)
+BUDGET_LEASES: Final = Counter("voicegateway_budget_leases_total", "Leases of money answered, by state.", ["state"])
+BUDGET_LEASE_SECONDS: Final = Histogram(
+    "voicegateway_budget_lease_seconds",
+    "All claims on budgets of one message: from asking Redis to the last answer, openings and raises included.",
+    buckets=_LATENCY_S,
+)
+BUDGET_OPENINGS: Final = Counter(
+    "voicegateway_budget_openings_total",
+    "Windows opened in Redis: first, or again after it lost its memory.",
+    ["result"],
+)
+BUDGET_CEILING_RAISES: Final = Counter(
+    "voicegateway_budget_ceiling_raises_total",
+    "Times that more money of a window was released: backed (in Postgres first), or unbacked while Postgres was away.",
+    ["result"],
+)
+BUDGET_MERGES: Final = Counter(
+    "voicegateway_budget_merges_total",
+    "Times that the ledger's sums were merged into the budgets' pools, by result; away: another replica's turn.",
+    ["result"],
+)
+BUDGET_RELEASES: Final = Counter(
+    "voicegateway_budget_releases_total",
+    "Leases of dead or silent workers that the ledger settled, by why: recovered (all spans arrived), silent.",
+    ["reason"],
+)
+BUDGET_SPENT: Final = Gauge(
+    "voicegateway_budget_spent_nano_usd", "Spent in a budget's open window. The same at every replica.", ["budget"]
+)
+BUDGET_OUTSTANDING: Final = Gauge(
+    "voicegateway_budget_outstanding_nano_usd", "Leased to workers and not told as spent.", ["budget"]
+)
+BUDGET_UNKNOWN: Final = Gauge(
+    "voicegateway_budget_unknown_nano_usd",
+    "What may have been leased before Redis lost its memory and was not heard of since; gone after ten minutes.",
+    ["budget"],
+)
+BUDGET_LIMIT: Final = Gauge("voicegateway_budget_limit_nano_usd", "The amount of a budget.", ["budget"])
+BUDGET_HOLDERS: Final = Gauge("voicegateway_budget_holders", "Workers that hold a part of a budget.", ["budget"])
+BUDGET_UNBACKED: Final = Gauge(
+    "voicegateway_budget_unbacked_windows",
+    "Open windows of which more was released than Postgres knows: should Redis be lost too, they may be overrun.",
+)

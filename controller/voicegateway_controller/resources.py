@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from voicegateway_controller.access import Tokens
 from voicegateway_controller.alerts import Alerts
 from voicegateway_controller.budgets import Budgets, BudgetsView, History, HourSums, Standings, Tariffs
+from voicegateway_controller.budgets.money import Money
 from voicegateway_controller.budgets.pools import BudgetPools
 from voicegateway_controller.catalog import load_catalog
 from voicegateway_controller.db.engine import make_engine, raw_connection
@@ -56,6 +57,7 @@ class Resources:
     budgets: Budgets
     budgets_view: BudgetsView
     alerts: Alerts
+    money: Money
     directives: Directives
 
 
@@ -76,15 +78,19 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     limits_view = LimitsView(limits, pools, PoolRecords(redis), signals)
     gauges = Gauges(limits, limits_view)
     history = History(engine)
-    standings = Standings(BudgetPools(redis), HourSums(history))
+    money_pools = BudgetPools(redis)
+    standings = Standings(money_pools, HourSums(history))
     budgets = Budgets(engine, SetCopy(redis, "budgets"), standings)
     tariffs = Tariffs(engine, load_catalog())
     directives = Directives(redis)
-    fleet = Fleet(redis, Leasing(limits, pools, signals))
+    alerts = Alerts(engine)
+    money = Money(engine, redis, budgets, money_pools, tariffs=tariffs, directives=directives, notify=alerts)
+    fleet = Fleet(redis, Leasing(limits, pools, signals), money.leasing)
     try:
         await asyncio.gather(limits.start(), budgets.start())
         gauges.start()
         tariffs.start()
+        money.start()
         yield Resources(
             settings=settings,
             engine=engine,
@@ -99,10 +105,12 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             simulations=Simulations(engine, limits),
             budgets=budgets,
             budgets_view=BudgetsView(budgets, standings, history),
-            alerts=Alerts(engine),
+            alerts=alerts,
+            money=money,
             directives=directives,
         )
     finally:
+        await money.close()
         await gauges.close()
         await tariffs.close()
         await budgets.close()

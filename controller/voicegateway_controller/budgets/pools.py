@@ -8,11 +8,12 @@ from typing import Any, Final, Literal
 from redis.asyncio import Redis
 
 from voicegateway_controller.limits.scripts import Call, Scripts
+from voicegateway_controller.redis_client import AWAY, unavailable
 from voicegateway_shared.wire.money import MONEY_KEEP_MS, MoneyClaim, MoneyLease
 
 KEY: Final = "voicegateway:{{budget:{}}}:{}"
 PARTS: Final = ("pool", "holders", "expiry", "seeds", "slices", "silent")
-SCRIPTS: Final = ("money", "open", "raise_ceiling", "merge", "release", "look")
+SCRIPTS: Final = ("money", "open", "raise_ceiling", "forget", "merge", "release", "look")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,8 @@ class BudgetState:
     holders: int
     silent: int
     """Holders that said nothing for so long that they lost their leases."""
+    opened_at_us: int
+    """When this epoch began, by the server's clock."""
     is_unbacked: bool
     """The ceiling was raised while Postgres was away."""
     is_cold: bool = False
@@ -120,6 +123,7 @@ class BudgetPools:
     """All budgets' pools of one Redis. Lives as long as the client it is given; holds no state of its own."""
 
     def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis
         self._scripts = Scripts(redis, {name: script_text(name) for name in SCRIPTS})
 
     @property
@@ -155,6 +159,10 @@ class BudgetPools:
         [(is_ours, _)] = await self._scripts.run([Call("raise_ceiling", keys(pool), arguments)])
         return bool(is_ours)
 
+    async def forget(self, pool: str, *, epoch: int) -> None:
+        """Make a pool cold, unless it is of another epoch by now. Raises RedisUnavailable."""
+        await self._scripts.run([Call("forget", keys(pool), [epoch])])
+
     async def merge(self, sums: Iterable[tuple[Terms, int]]) -> list[Merged | None]:
         """Raise what is spent to what the ledger has; None for a pool that is cold. Raises RedisUnavailable."""
         calls = [Call("merge", keys(terms.pool), [max(0, total), terms.revision, terms.limit]) for terms, total in sums]
@@ -168,6 +176,16 @@ class BudgetPools:
         arguments = [incarnation, max(0, total), max(0, before), int(is_dead)]
         [answer] = await self._scripts.run([Call("release", keys(pool), arguments)])
         return bool(answer)
+
+    async def known_of(self, pool: str, incarnations: Sequence[str]) -> list[str]:
+        """Return those of some holders that a pool has a record of. Raises RedisUnavailable."""
+        if not incarnations:
+            return []
+        try:
+            records = await self._redis.hmget(keys(pool)[1], list(incarnations))
+        except AWAY as error:
+            raise unavailable(error) from error
+        return [name for name, record in zip(incarnations, records, strict=True) if record is not None]
 
     async def look(self, pool: str) -> BudgetState | None:
         """Return how a pool is, None when it was never opened or has expired. Raises RedisUnavailable."""
@@ -253,6 +271,7 @@ def _state(flat: Sequence[bytes], *, silent: int, is_cold: bool) -> BudgetState 
         **{name: numbers[name] for name in ("limit", "spent", "outstanding", "unknown", "ceiling")},
         **{name: numbers[name] for name in ("epoch", "revision", "holders")},
         silent=silent,
+        opened_at_us=numbers["opened_at"],
         is_unbacked=bool(numbers["unbacked"]),
         is_cold=is_cold,
     )

@@ -1,17 +1,20 @@
 """Hear what holders say; tell which calls are live."""
 
+import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from redis.asyncio import Redis
 
 from voicegateway_controller import metrics
+from voicegateway_controller.budgets.leasing import MoneyLeasing
 from voicegateway_controller.errors import BadRequest, Forbidden, RedisUnavailable
+from voicegateway_controller.fleet.presence import Presence
 from voicegateway_controller.fleet.store import PresenceStore
-from voicegateway_controller.limits.leasing import Leasing
-from voicegateway_controller.logs import get_logger
+from voicegateway_controller.limits.leasing import Leasing, LimitsAnswer
 from voicegateway_shared.wire import SYNC_VERSION, SessionPresence, SyncRequest, SyncResponse
+from voicegateway_shared.wire.money import MoneyAnswer, MoneyReport
 from voicegateway_shared.wire.sync import SESSIONS_MAX
 
 LEASING_SYNC_MS: Final = 1_000
@@ -23,7 +26,6 @@ SILENCE_SYNCS: Final = 4
 TEXT_CHARS_MAX: Final = 256
 
 Holder = SyncRequest
-_log = get_logger(__name__)
 _decode: Final = msgspec.json.Decoder(SyncRequest).decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -31,20 +33,23 @@ _encode: Final = msgspec.json.Encoder().encode
 class Fleet:
     """Presence of all holders; lives as long as the process. What Redis forgets, the next messages restore."""
 
-    def __init__(self, redis: Redis, leasing: Leasing) -> None:
+    def __init__(self, redis: Redis, leasing: Leasing, money: MoneyLeasing) -> None:
         self._store = PresenceStore(redis)
+        self._presence = Presence(redis)
         self._leasing = leasing
+        self._money = money
 
     @property
     def is_overloaded(self) -> bool:
         """Whether messages are better refused unread."""
-        return self._leasing.is_overloaded
+        return self._leasing.is_overloaded or self._money.is_overloaded
 
     async def sync(self, body: bytes, *, allows: Callable[[str], bool]) -> SyncResponse:
         """Take one message, in any order, any number of times; answer what was heard and when to speak again.
 
         Raises BadRequest for a message we cannot read, Forbidden for a project that the sender may not speak for,
-        RedisUnavailable when it cannot be kept, DatabaseUnavailable for claims while the limits are not known here.
+        RedisUnavailable when it cannot be kept, DatabaseUnavailable for claims while the limits or the budgets are not
+        known here. Limits and money are answered both or neither; a message that failed does no harm said again.
         """
         message = _read(body)
         for session in message.sessions or ():
@@ -52,23 +57,44 @@ class Fleet:
                 metrics.SYNCS.labels("forbidden").inc()
                 raise Forbidden(f"the token may not speak for project {session.project!r}")
         self._leasing.check(message, allows=allows)
+        self._money.check(message)
         is_about_calls = message.sessions is not None or message.is_leaving
         held = await self._note(message) if is_about_calls else message.seq
-        answer = await self._leasing.answer(message, allows=allows)
+        if message.money is None:
+            answer, money = await self._leasing.answer(message, allows=allows), None
+        else:
+            answer, money = await self._both(message, message.money, allows)
         return SyncResponse(
             seq=held,
-            next_sync_ms=LEASING_SYNC_MS if message.claims else _presence_ms(message),
+            next_sync_ms=LEASING_SYNC_MS if _has_claims(message) else _presence_ms(message),
             limits_revision=answer.revision,
             pools=answer.pools,
             leases=answer.leases,
+            money=money,
         )
+
+    async def _both(
+        self, message: SyncRequest, report: MoneyReport, allows: Callable[[str], bool]
+    ) -> tuple[LimitsAnswer, MoneyAnswer]:
+        """Ask for limits and money at once, wait for both, and fail when one does."""
+        if not message.claims and not message.signals:
+            return await self._leasing.answer(message, allows=allows), await self._money.answer(message, report, allows)
+        limits, money = await asyncio.gather(
+            self._leasing.answer(message, allows=allows),
+            self._money.answer(message, report, allows),
+            return_exceptions=True,
+        )
+        for each in (limits, money):
+            if isinstance(each, BaseException):
+                raise each
+        return cast(LimitsAnswer, limits), cast(MoneyAnswer, money)
 
     async def _note(self, message: SyncRequest) -> int:
         try:
             held = await self._store.note(
                 incarnation=message.incarnation,
                 seq=message.seq,
-                message=_encode(msgspec.structs.replace(message, claims=(), signals=())),
+                message=_encode(msgspec.structs.replace(message, claims=(), signals=(), money=None)),
                 ttl_ms=_presence_ms(message) * SILENCE_SYNCS,
                 is_leaving=message.is_leaving,
             )
@@ -80,14 +106,7 @@ class Fleet:
 
     async def holders(self) -> list[Holder]:
         """Return the last message of every holder that is present. Raises RedisUnavailable."""
-        holders = []
-        for message in await self._store.messages():
-            try:
-                holders.append(_decode(message))
-            except msgspec.DecodeError as error:
-                # Written by another version during a rollout; its next message will be ours or theirs to read.
-                _log.warning("presence.unreadable", error=str(error))
-        return holders
+        return await self._presence.holders()
 
     async def live_sessions(self, *, allows: Callable[[str], bool]) -> dict[tuple[str, str], SessionPresence]:
         """Return the calls now running, by (session, project), of the projects the caller may see."""
@@ -97,6 +116,10 @@ class Fleet:
             for session in holder.sessions or ()
             if allows(session.project)
         }
+
+
+def _has_claims(message: SyncRequest) -> bool:
+    return bool(message.claims or (message.money is not None and message.money.claims))
 
 
 def _presence_ms(message: SyncRequest) -> int:

@@ -18,7 +18,8 @@ def _message(seq: int, **changes: Any) -> bytes:
 def _answer(seq: int, *, next_sync_ms: int) -> dict[str, Any]:
     """What is answered where no limit is declared, to a holder that did not know it."""
     return {
-        "version": 1, "seq": seq, "next_sync_ms": next_sync_ms, "limits_revision": 0, "pools": [], "leases": []
+        "version": 1, "seq": seq, "next_sync_ms": next_sync_ms, "limits_revision": 0, "pools": [], "leases": [],
+        "money": None,
     }  # fmt: skip
 
 
