@@ -74,6 +74,7 @@ class BudgetStatus(BaseModel):
     zone: str
     starts_at: datetime | None = Field(description="With the zone's offset.")
     resets_at: datetime | None = Field(description="With the zone's offset; null where the window never ends.")
+    thresholds: list[int] = Field(description="Percents of the amount that are told once per window, rising.")
     action: str
     offline: str
     state: State = Field(

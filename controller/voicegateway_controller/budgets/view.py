@@ -105,6 +105,7 @@ def _budget(spec: BudgetSpec, standing: Standing | None, outlooks: _Outlooks, no
         zone=spec.zone,
         starts_at=None if window is None else _local(window.window.start, spec.zone),
         resets_at=None if window is None else _local(window.window.end, spec.zone),
+        thresholds=list(spec.thresholds),
         action=spec.action,
         offline=spec.offline,
         state=_state(spec, standing),

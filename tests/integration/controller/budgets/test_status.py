@@ -103,6 +103,7 @@ async def test_a_window_that_nobody_leased_from_is_counted_by_the_ledger(
         "resets_at": tomorrow.isoformat(),
         "action": "block",
         "offline": "last_lease",
+        "thresholds": [50, 80, 100],
         "state": "ok",
         "amount_usd": "0.01",
         "spent_usd": SPENT,
