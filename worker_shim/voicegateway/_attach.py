@@ -43,6 +43,10 @@ def attach(session: Any, *, project: str | None = None) -> Any:
 
 def _carry(session: Any) -> None:
     """Let it be ended from elsewhere before it has made a request; without a loop its first request does that."""
+    from livekit.agents import AgentSession
+
+    if not isinstance(session, AgentSession):
+        return
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -2,19 +2,24 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from voicegateway import tracing
-from voicegateway.instrument import instrument
+from voicegateway.candidates import CANDIDATES_MAX
+from voicegateway.instrument import instrument, stand_together
 from voicegateway.options import Options
 from voicegateway.record import PluginFacts
 from voicegateway.registry import resolve
 from voicegateway.runtime import Runtime, current_runtime, reset_runtime
-from voicegateway_shared.errors import VoiceGatewayError
+from voicegateway_shared.errors import ConfigurationError, VoiceGatewayError
 from voicegateway_shared.usage import Modality
 
 logger = logging.getLogger("voicegateway")
+
+Model = str | Sequence[str]
+"""A model string, or several of them."""
 
 
 class Gateway:
@@ -33,24 +38,30 @@ class Gateway:
         """What this gateway runs with."""
         return self._given_options or Options.load_or_default()
 
-    def stt(self, model: str, *, project: str | None = None, **kwargs: Any) -> Any:
+    def stt(self, model: Model, *, project: str | None = None, **kwargs: Any) -> Any:
         """Return the native STT for `provider/model[:language]`; keyword arguments go to its constructor.
+
+        Of several, the dearest first, the cheapest serves while a budget throttles; the first one does else.
 
         Raises:
             ConfigurationError: unknown model or provider, missing key or package, an argument refused.
         """
         return self._resolve(model, "stt", project, kwargs)
 
-    def llm(self, model: str, *, project: str | None = None, **kwargs: Any) -> Any:
+    def llm(self, model: Model, *, project: str | None = None, **kwargs: Any) -> Any:
         """Return the native LLM for `provider/model`; keyword arguments go to its constructor.
+
+        Of several, the dearest first, the cheapest serves while a budget throttles; the first one does else.
 
         Raises:
             ConfigurationError: unknown model or provider, missing key or package, an argument refused.
         """
         return self._resolve(model, "llm", project, kwargs)
 
-    def tts(self, model: str, *, project: str | None = None, **kwargs: Any) -> Any:
+    def tts(self, model: Model, *, project: str | None = None, **kwargs: Any) -> Any:
         """Return the native TTS for `provider/model[:voice]`; keyword arguments go to its constructor.
+
+        Of several, the dearest first, the cheapest serves while a budget throttles; the first one does else.
 
         Raises:
             ConfigurationError: unknown model or provider, missing key or package, an argument refused.
@@ -87,7 +98,16 @@ class Gateway:
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
-    def _resolve(self, model: str, modality: Modality, project: str | None, kwargs: dict[str, Any]) -> Any:
+    def _resolve(self, model: Model, modality: Modality, project: str | None, kwargs: dict[str, Any]) -> Any:
+        if isinstance(model, str):
+            return self._resolve_one(model, modality, project, kwargs)
+        if not 0 < len(model) <= CANDIDATES_MAX:
+            raise ConfigurationError(f"{modality}: {len(model)} candidates; give 1 to {CANDIDATES_MAX} models")
+        plugins = [self._resolve_one(each, modality, project, kwargs) for each in model]
+        stand_together(plugins, self._runtime)
+        return plugins[0]
+
+    def _resolve_one(self, model: str, modality: Modality, project: str | None, kwargs: dict[str, Any]) -> Any:
         resolved = resolve(model, modality, **kwargs)
         self._runtime()
         facts = PluginFacts(

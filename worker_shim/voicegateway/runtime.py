@@ -3,8 +3,9 @@
 import logging
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from multiprocessing import util
 from typing import Final
@@ -23,6 +24,7 @@ from voicegateway.presence import Presence
 from voicegateway.record import RequestRecord
 from voicegateway.sessions import Sessions
 from voicegateway_shared.ids import Incarnation, new_incarnation
+from voicegateway_shared.limits import Target
 from voicegateway_shared.usage import Outcome
 from voicegateway_shared.wire import SessionPresence
 from voicegateway_shared.wire.money import Directive
@@ -119,6 +121,14 @@ class Runtime:
     def directed(self, directives: Iterable[Directive]) -> None:
         """Do what the controller's answer says is to be done, once."""
         self.sessions.obey(directives)
+
+    def is_throttled(self, target: Target, session_id: str) -> bool:
+        """Whether a budget or a guard says that such a request should make do with less."""
+        return self.guards.is_throttled(session_id)
+
+    def cost_of(self, target: Target, usage: Mapping[str, int], at: datetime) -> int | None:
+        """What such a usage of a model costs in nano-dollars; None when it is not known, or has no price."""
+        return None
 
     def close(self) -> None:
         """Settle what is open, tell the controller, flush the outbox. Bounded to a few seconds."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from voicegateway.record import RequestRecord
+from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway_shared.limits import Target
 
 TARGETS_MAX: Final = 256
@@ -13,18 +13,22 @@ _targets: dict[tuple[object, ...], Target] = {}
 
 def target_of(record: RequestRecord) -> Target:
     """What limits and budgets may ask of a request; the same object for requests of one kind."""
-    facts, agent = record.facts, record.identity.agent
-    key = (facts.provider, facts.modality, facts.key_id, record.model, record.project, agent)
+    return target_for(record.facts, record.model, project=record.project, agent=record.identity.agent)
+
+
+def target_for(facts: PluginFacts, model: str, *, project: str, agent: str) -> Target:
+    """Likewise, of a request that is still to be made."""
+    key = (facts.provider, facts.modality, facts.key_id, model, project, agent)
     found = _targets.get(key)
     if found is None:
         if len(_targets) >= TARGETS_MAX:
             _targets.clear()
         found = _targets[key] = Target(
             provider=facts.provider,
-            model=record.model,
+            model=model,
             modality=facts.modality,
             account=facts.key_id,
-            project=record.project,
+            project=project,
             agent=agent,
         )
     return found

@@ -15,6 +15,8 @@ def methods(cls: Any) -> dict[str, Any]:
     def chat(self: Any, *args: Any, **kwargs: Any) -> Any:
         if request.is_nested(self):
             return cls.chat(self, *args, **kwargs)
+        if (other := request.stand_in(self)) is not None:
+            return other.chat(*args, **kwargs)
         return _observed(self, cls.chat, args, kwargs)
 
     return {"chat": chat, "emit": second_opinion.emit_of(cls)}

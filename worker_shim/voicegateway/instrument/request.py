@@ -11,6 +11,7 @@ from opentelemetry.context import Context
 
 from voicegateway import tracing
 from voicegateway.budgets.refusal import BudgetRefused
+from voicegateway.candidates import model_of
 from voicegateway.identity import current_identity
 from voicegateway.instrument import admission, farewell, vendor_signals
 from voicegateway.instrument.current import CURRENT
@@ -35,16 +36,21 @@ def is_nested(plugin: Any) -> bool:
     return current is not None and current.owner is plugin and current.outcome is None
 
 
+def stand_in(plugin: Any) -> Any:
+    """The candidate that serves in the place of a plugin; None when it serves itself, as most do."""
+    candidates = plugin._voicegateway_candidates
+    return None if candidates is None else candidates.instead()
+
+
 def open_record(plugin: Any, facts: PluginFacts, **fields: Any) -> RequestRecord:
     """Make the record of a starting request from the job around it."""
     identity = current_identity()
     runtime = current_runtime()
-    model = str(getattr(plugin, "model", "") or "unknown")
     record = RequestRecord(
         facts=facts,
         identity=identity,
         project=facts.project or identity.project or runtime.options.project,
-        model=model,
+        model=model_of(plugin),
         owner=plugin,
         speech_id=_speech_id(),
         live=live_session(runtime, identity),

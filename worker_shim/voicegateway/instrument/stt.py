@@ -25,6 +25,8 @@ def methods(cls: Any) -> dict[str, Any]:
     def stream(self: Any, *args: Any, **kwargs: Any) -> Any:
         if request.is_nested(self):
             return cls.stream(self, *args, **kwargs)
+        if (other := request.stand_in(self)) is not None:
+            return other.stream(*args, **kwargs)
         return _observed(self, cls.stream, args, kwargs)
 
     if getattr(cls, "stream", None) is not stt.STT.stream:
@@ -57,6 +59,8 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
     async def recognize(self: Any, buffer: Any, *args: Any, **kwargs: Any) -> Any:
         if request.is_nested(self):
             return await cls.recognize(self, buffer, *args, **kwargs)
+        if (other := request.stand_in(self)) is not None:
+            return await other.recognize(buffer, *args, **kwargs)
         try:
             runtime = current_runtime()
             record = _batch_record(self, buffer, kwargs.get("language"))

@@ -1,15 +1,18 @@
 """Dynamic subclass in place: an instrumented instance stays what it was, for isinstance, repr and its own state."""
 
 import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from voicegateway.candidates import Candidates
 from voicegateway.instrument import events, llm, stt, surface, tts, vendor_signals
 from voicegateway.record import PluginFacts
-from voicegateway.runtime import current_runtime
+from voicegateway.runtime import Runtime, current_runtime
 
 logger = logging.getLogger("voicegateway")
 
 FACTS = "_voicegateway_facts"
+CANDIDATES = "_voicegateway_candidates"
 
 _classes: dict[type, type] = {}
 _said: set[str] = set()
@@ -43,6 +46,20 @@ def instrument(plugin: Any, facts: PluginFacts) -> Any:
     return plugin
 
 
+def stand_together(plugins: Sequence[Any], runtime: Callable[[], Runtime]) -> None:
+    """Let each request of the first plugin be served by whichever candidate the budgets of the moment choose."""
+    first = plugins[0]
+    candidates = Candidates(plugins, runtime)
+    aclose = first.aclose
+
+    async def close_all() -> None:
+        await aclose()
+        await candidates.aclose()
+
+    setattr(first, CANDIDATES, candidates)
+    first.aclose = close_all
+
+
 def _say_once(modality: str, missing: tuple[str, ...]) -> None:
     if modality in _said:
         return
@@ -62,6 +79,7 @@ def _subclass(cls: type, modality: str) -> type:
             "__module__": cls.__module__,
             "__qualname__": cls.__qualname__,
             "__doc__": cls.__doc__,
+            CANDIDATES: None,
             **_METHODS[modality](cls),
         }
         found = _classes[cls] = type(cls.__name__, (cls,), namespace)

@@ -19,11 +19,15 @@ def methods(cls: Any) -> dict[str, Any]:
     def synthesize(self: Any, text: str, *args: Any, **kwargs: Any) -> Any:
         if request.is_nested(self):
             return cls.synthesize(self, text, *args, **kwargs)
+        if (other := request.stand_in(self)) is not None:
+            return other.synthesize(text, *args, **kwargs)
         return _observed(self, cls.synthesize, (text, *args), kwargs, text=text)
 
     def stream(self: Any, *args: Any, **kwargs: Any) -> Any:
         if request.is_nested(self):
             return cls.stream(self, *args, **kwargs)
+        if (other := request.stand_in(self)) is not None:
+            return other.stream(*args, **kwargs)
         return _observed(self, cls.stream, args, kwargs, text=None)
 
     def prewarm(self: Any) -> None:
