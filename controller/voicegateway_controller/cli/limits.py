@@ -1,6 +1,5 @@
 """`voicegw limits`: see the fleet's limits live, declare them, ask whether they would have held."""
 
-import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +13,11 @@ from rich.live import Live
 from voicegateway_controller.cli import output
 from voicegateway_controller.cli.access import HOME_DEFAULT, Home, Token, Url, api_client
 from voicegateway_controller.cli.costs import instant
+from voicegateway_controller.cli.declarations import read_declarations
 from voicegateway_controller.cli.limits_tables import pools_table, simulation_table, summary
 from voicegateway_controller.client import SIMULATE_TIMEOUT_S
-from voicegateway_shared.errors import ConfigurationError
 
 PATH: Final = "/api/v1/limits"
-FILE_BYTES_MAX: Final = 1024 * 1024
-"""As much as the API takes."""
 WATCH_S: Final = 1.0
 
 app = typer.Typer(help="The fleet's limits: live, declared, simulated.", invoke_without_command=True)
@@ -61,7 +58,7 @@ def apply(
     home: Home = HOME_DEFAULT,
 ) -> None:
     """Declare the limits of a file: they replace all that are in force, everywhere, within a second."""
-    document = _read(file)
+    document, _ = read_declarations(file, "limits")
     if is_dry_run:
         output.line(f"{file} is right: {_validated(document)} pools. Nothing was declared.")
         return
@@ -113,7 +110,7 @@ def simulate(
         "admit_wait_ms": admit_wait_ms,
     }
     if file is not None:
-        asked["limits"] = _read(file)
+        asked["limits"], _ = read_declarations(file, "limits")
     client = api_client(url, token, home.expanduser())
     answer = client.post(f"{PATH}/simulate", asked, timeout_s=SIMULATE_TIMEOUT_S)
     if is_json:
@@ -134,30 +131,6 @@ def _watch(client: Any, report: dict[str, Any]) -> None:
 def _shown(report: dict[str, Any]) -> Group:
     width = output.console.width
     return Group(*summary(report, width=width), pools_table(report, width=width))
-
-
-def _read(file: Path) -> list[Any]:
-    """Return the declarations of a file.
-
-    Raises:
-        ConfigurationError: it cannot be read, or has no list `limits`.
-    """
-    try:
-        if file.stat().st_size > FILE_BYTES_MAX:
-            raise ConfigurationError(f"{file}: larger than {FILE_BYTES_MAX} bytes")
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-        # Dates and other things of YAML's that JSON does not have are no part of a limit.
-        json.dumps(document)
-    except OSError as error:
-        raise ConfigurationError(f"{file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file} is no YAML: {' '.join(str(error).split())}") from error
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{file}: {error}; write plain texts and whole numbers") from error
-    found = document.get("limits") if isinstance(document, dict) else None
-    if not isinstance(found, list):
-        raise ConfigurationError(f"{file}: must have a list `limits:`")
-    return found
 
 
 def _validated(document: list[Any]) -> int:

@@ -1,23 +1,16 @@
 """`voicegw limits` against a real controller: what a person declares, sees and is refused."""
 
-import asyncio
 import json
-import os
-import sys
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-import uvicorn
 import yaml
 from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.fixtures.voicegw import Voicegw
 
 from voicegateway_controller.access import Role, create_token
-from voicegateway_controller.app import create_app
-from voicegateway_controller.settings import Settings
 
 LIMITS = """
 limits:
@@ -26,51 +19,9 @@ limits:
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Voicegw:
-    """Runs commands against one controller."""
-
-    def __init__(self, url: str, token: str, home: Path) -> None:
-        self._environment = {
-            **os.environ, "VOICEGATEWAY_URL": url, "VOICEGATEWAY_TOKEN": token, "VOICEGATEWAY_HOME": str(home),
-            "COLUMNS": "240",
-        }  # fmt: skip
-
-    async def __call__(self, *arguments: str) -> Done:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "voicegateway_controller", "limits", *arguments,
-            env=self._environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await asyncio.wait_for(process.communicate(), timeout=60)
-        return Done(code=process.returncode or 0, out=out.decode(), err=err.decode())
-
-
-@pytest_asyncio.fixture
-async def url(make_settings: Callable[..., Settings]) -> AsyncIterator[str]:
-    """The address of a controller that listens."""
-    config = uvicorn.Config(create_app(make_settings()), host="127.0.0.1", port=0, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        assert not serving.done(), "the controller did not start"
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await serving
-
-
 @pytest_asyncio.fixture
 async def voicegw(url: str, engine: AsyncEngine, tmp_path: Path) -> Voicegw:
-    return Voicegw(url, await create_token(engine, role=Role.OPERATOR, name="test"), tmp_path)
+    return Voicegw("limits", url, await create_token(engine, role=Role.OPERATOR, name="test"), tmp_path)
 
 
 @pytest.fixture
@@ -168,7 +119,7 @@ async def test_a_file_that_was_made_from_an_older_revision_is_refused(voicegw: V
 async def test_a_token_that_may_not_declare_is_told_so(
     url: str, engine: AsyncEngine, tmp_path: Path, file: Path
 ) -> None:
-    viewer = Voicegw(url, await create_token(engine, role=Role.VIEWER, name="test"), tmp_path)
+    viewer = Voicegw("limits", url, await create_token(engine, role=Role.VIEWER, name="test"), tmp_path)
 
     done = await viewer("apply", str(file))
 
