@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from voicegateway_controller.cli import costs, demo, doctor, limits, output, serve, tokens
+from voicegateway_controller.cli import budgets, costs, demo, doctor, limits, output, serve, tokens
 from voicegateway_shared.errors import VoiceGatewayError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("migrate")(serve.migrate)
 app.command("costs")(costs.costs)
 app.command("doctor")(doctor.doctor)
 app.add_typer(limits.app, name="limits")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(tokens.app, name="tokens")
 
 
