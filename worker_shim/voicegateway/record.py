@@ -89,6 +89,8 @@ class RequestRecord:
     """Time spent waiting for a limit, over all attempts."""
     ticket: Any = None
     """The running attempt's part of the limits."""
+    money: Any = None
+    """What it holds of budgets, until it has settled."""
     live: Any = None
     """The handle of the agent session it belongs to, where that is known."""
     is_turned_away: bool = False
@@ -116,6 +118,9 @@ class RequestRecord:
     tts_tokens: tuple[int, int] = (0, 0)
     vendor_ids: list[str] = field(default_factory=list)
     reported: dict[str, int] = field(default_factory=dict)
+    is_settled: bool = False
+    """It is handed over: nothing of it changes any more, though a socket may still be open."""
+    told: dict[str, dict[str, int]] = field(default_factory=dict)
 
     wire: WireCount | None = None
 
@@ -208,7 +213,17 @@ class RequestRecord:
         return self.outcome is None or is_upper_bound
 
     def usage(self) -> dict[str, int]:
-        """The meters of this request so far, in their base units; no zero is left out by accident."""
+        """The meters of this request so far, in their base units; no zero is left out by accident.
+
+        Of a request that has settled they are what they were when they were first asked for: what is told is what is
+        charged.
+        """
+        if self.outcome is None or not self.is_settled:
+            return self._usage()
+        # One step, for two threads ask.
+        return self.told.setdefault("usage", self._usage())
+
+    def _usage(self) -> dict[str, int]:
         self.count_chunks()
         counted = {"llm": self._llm_usage, "stt": self._stt_usage, "tts": self._tts_usage}[self.modality]()
         counted["requests"] = 1

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from multiprocessing import util
-from typing import Final
+from typing import Any, Final
 
 from voicegateway.brief import brief_intent
+from voicegateway.budgets.around import ProcessAround
+from voicegateway.budgets.cashier import Cashier
+from voicegateway.budgets.pricing import rating_of
 from voicegateway.encode import encode_span
 from voicegateway.guards import SessionGuards
 from voicegateway.limits.amounts import Habits
@@ -67,14 +70,17 @@ class Runtime:
             bytes_max=options.outbox_bytes_max,
         )
         self.habits = Habits()
-        self.limits: Limits | None = None
-        """None without a controller: then nobody counts for the fleet."""
-        if options.url is not None:
-            self.limits = self._attached(options.url, options.token)
         self._presence = Presence()
         self.sessions = Sessions(self.hook_failed)
         self.guards = SessionGuards(self.sessions.end)
         self.sessions.on_closed = self.guards.forget
+        self.limits: Limits | None = None
+        """None without a controller: then nobody counts for the fleet."""
+        self.money: Cashier | None = None
+        """Likewise."""
+        if options.url is not None:
+            self.money = self._cashier()
+            self.limits = self._attached(options.url, options.token, self.money)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._close = util.Finalize(self, Runtime._at_exit, args=(self,), exitpriority=EXIT_PRIORITY)
@@ -83,9 +89,16 @@ class Runtime:
     def outbox(self) -> Outbox:
         return self._outbox
 
+    def start(self) -> None:
+        """Speak with the controller from now on, if there is one; the first request does this too."""
+        if self._thread is None:
+            self._start_threads()
+
     def begin(self, record: RequestRecord) -> Intent:
         """Write the intent that a request starts; returns at once, await its durability where it matters."""
         self._open[record.request_id] = record
+        if self.money is not None:
+            self.money.met(record)
         if self._thread is None:
             self._start_threads()
         elif self.limits is not None:
@@ -96,9 +109,15 @@ class Runtime:
         """Replace the intent by the finished request; the second call for the same record does nothing."""
         if self._open.pop(record.request_id, None) is None:
             return
-        record.outcome = outcome
-        self._presence.note(record)
-        self._outbox.settle(record.request_id, partial(encode_span, record))
+        record.ended_ns = record.ended_ns or record.started_ns + record.duration_ns
+        record.outcome, record.is_settled = outcome, True
+        try:
+            self._presence.note(record)
+            self._outbox.settle(record.request_id, partial(encode_span, record))
+        finally:
+            # Whatever becomes of its span: what it holds of budgets must not be held for ever.
+            if self.money is not None:
+                self.money.ended(record)
 
     def hook_failed(self, where: str, error: BaseException) -> None:
         """Count an error of our own inside a call; the call never hears of it."""
@@ -124,20 +143,36 @@ class Runtime:
 
     def is_throttled(self, target: Target, session_id: str) -> bool:
         """Whether a budget or a guard says that such a request should make do with less."""
-        return self.guards.is_throttled(session_id)
+        if self.guards.is_throttled(session_id):
+            return True
+        plan = None if self.money is None else self.money.book.known(target, session_id)
+        return plan is not None and self.money is not None and self.money.book.is_throttled(plan)
 
     def cost_of(self, target: Target, usage: Mapping[str, int], at: datetime) -> int | None:
         """What such a usage of a model costs in nano-dollars; None when it is not known, or has no price."""
-        return None
+        tariff = (
+            None if self.money is None else self.money.tariffs.find((target.provider, target.model, target.modality))
+        )
+        if tariff is None or not tariff.is_priced:
+            return None
+        return tariff.cost(rating_of(target, usage, at))
 
     def close(self) -> None:
         """Settle what is open, tell the controller, flush the outbox. Bounded to a few seconds."""
         self._close()
 
-    def _attached(self, url: str, token: str | None) -> Limits:
+    def _attached(self, url: str, token: str | None, money: Cashier) -> Limits:
         book, signals = LeaseBook(), Signals()
-        syncer = Syncer(SyncConnection(url, token), self.incarnation, book=book, signals=signals, holder=self)
+        connection = SyncConnection(url, token)
+        syncer = Syncer(connection, self.incarnation, book=book, signals=signals, holder=self, money=money)
+        self.sessions.on_done = syncer.ring
         return Limits(book=book, signals=signals, syncer=syncer)
+
+    def _cashier(self) -> Cashier:
+        around = ProcessAround(
+            sessions=self.sessions, guards=self.guards, outbox=self._outbox, hook_failed=self.hook_failed
+        )
+        return Cashier(around)
 
     def _start_threads(self) -> None:
         self._thread = threading.Thread(target=self._tick_forever, name="voicegateway-runtime", daemon=True)
@@ -159,14 +194,17 @@ class Runtime:
         for record in list(self._open.values()):
             if record.modality == "stt" and record.outcome is None:
                 self._outbox.checkpoint(record.request_id, partial(encode_span, record))
-            if record.ticket is not None:
-                self._tell_progress(record)
+            self._tell_progress("limits.progress", record.ticket)
+            self._tell_progress("budgets.progress", record.money)
 
-    def _tell_progress(self, record: RequestRecord) -> None:
+    def _tell_progress(self, where: str, held: Any) -> None:
+        """Of what an open request holds of limits or budgets, if it does."""
+        if held is None:
+            return
         try:
-            record.ticket.progress()
+            held.progress()
         except Exception as error:  # noqa: BLE001 - the others' checkpoints must go on
-            self.hook_failed("limits.progress", error)
+            self.hook_failed(where, error)
 
     @staticmethod
     def _at_exit(runtime: "Runtime") -> None:

@@ -27,7 +27,7 @@ from tests.integration.voicegateway.plugin_use import (
 
 from voicegateway import Options
 from voicegateway import runtime as runtime_module
-from voicegateway.instrument import admission
+from voicegateway.instrument import turn
 from voicegateway.limits.book import LeaseBook, Ticket
 from voicegateway.testing.vendors import FaultRule
 from voicegateway_shared.telemetry import attributes as names
@@ -453,7 +453,7 @@ async def test_our_own_429_is_not_taken_for_the_vendors(tmp_path: Path) -> None:
 
 
 async def test_outcome_that_does_not_come_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "LAST_MOMENT_S", 0.05)
+    monkeypatch.setattr(turn, "LAST_MOMENT_S", 0.05)
     # As if it had been woken, by a thread that does not get to say so.
     monkeypatch.setattr(LeaseBook, "cancel", lambda book, waiter: None)
     async with limited(tmp_path, CHATS, admit_wait_ms=20) as (meter, controller):

@@ -48,6 +48,7 @@ async def test_controller_hears_of_a_call_while_it_runs_and_of_the_end(
         "limits_revision": -1,
         "claims": [],
         "signals": [],
+        "money": {"models": [{"provider": "deepgram", "model": "nova-3", "modality": "stt"}]},
     }
     assert session.pop("started_at").endswith("Z")
     assert session == {"session_id": "AJ_5", "project": "acme", "agent": "front-desk", "room": "room-1"}
@@ -84,7 +85,7 @@ async def test_trouble_is_said_once_and_its_end_too(
 
     assert [record.getMessage() for record in caplog.records if record.name == "voicegateway"] == [
         f"voicegateway: controller {url} does not answer /v1/sync (HTTP 404); calls go on and are not shown as live, "
-        "limits hold as their `offline` policies say",
+        "limits and budgets hold as their `offline` policies say",
         f"voicegateway: controller {url} answers /v1/sync again",
     ]
 

@@ -14,6 +14,7 @@ from voicegateway.budgets.refusal import MoneyReason, MoneyRefusal
 from voicegateway.budgets.ticket import MoneyPlan, MoneyTicket, MoneyWaiter
 from voicegateway.limits.lease import boot_ns
 from voicegateway.limits.line import Line
+from voicegateway_shared.budgets import BudgetSpec
 from voicegateway_shared.limits import Target
 from voicegateway_shared.wire import BudgetPool, MoneyAnswer, MoneyClaim
 from voicegateway_shared.wire.money import MONEY_CLAIMS_MAX
@@ -117,9 +118,21 @@ class MoneyBook:
             now_ns = self._now_ns()
             self._charge(self._holdings.plan_of(target, session_id), cost, now_ns)
 
+    def inquire(self, plan: MoneyPlan) -> None:
+        """Have the windows of a plan spoken of with the next message: what is known of them may be old."""
+        with self._lock:
+            for purse in self._holdings.planned_anew(plan).purses:
+                purse.lease.is_rung = not purse.is_local
+        self.on_due()
+
     def is_throttled(self, plan: MoneyPlan) -> bool:
         """Whether a `throttle` budget of a plan is spent."""
         return any(purse.lease.is_over for purse in plan.purses if purse.spec.action == "throttle")
+
+    def over(self) -> list[tuple[BudgetSpec, str]]:
+        """Return the budgets that all processes share and that are spent, with their windows."""
+        with self._lock:
+            return self._holdings.over()
 
     def serve(self) -> None:
         """Look whether a window has turned, or a policy holds now, for those who wait."""

@@ -63,6 +63,10 @@ class Holdings:
             if now_ns >= purse.ends_ns:
                 self.lease_of(purse, now_ns)
 
+    def over(self) -> list[tuple[BudgetSpec, str]]:
+        """Return the budgets that all processes share and that are spent, with their windows."""
+        return [(purse.spec, purse.lease.pool) for purse in self._purses.values() if purse.lease.is_over]
+
     def configure(self, told: tuple[BudgetPool, ...], *, sent_ns: int, now_ns: int) -> None:
         """Take the budgets that there are now; `sent_ns` is when they were asked for. Plans of before are old."""
         known, self._purses = self._purses, {}

@@ -1,10 +1,16 @@
-"""Admission: each attempt asks the fleet's limits before it asks its vendor. An error of ours always admits."""
+"""Admission: each attempt asks the fleet's budgets and limits before it asks its vendor. An error of ours admits.
+
+Money first: a limit's units that were taken would have to be given back for want of it, and others were held up.
+"""
 
 import asyncio
 import functools
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
+from voicegateway.budgets.refusal import BudgetRefused
+from voicegateway.instrument import spending, turn
+from voicegateway.instrument.turn import Turn, from_thread
 from voicegateway.limits import amounts
 from voicegateway.limits.book import LeaseBook, Refusal, Ticket
 from voicegateway.limits.lease import boot_ns
@@ -15,10 +21,9 @@ from voicegateway.runtime import Limits, Runtime
 from voicegateway.target import target_of
 
 NS_PER_MS: Final = 1_000_000
+NS_PER_S: Final = 1_000_000_000
 LIMITS_WAIT_S: Final = 0.5
 """A process asks once which limits there are; a controller that needs longer to answer is not waited for."""
-LAST_MOMENT_S: Final = 1.0
-"""From another thread's call to our loop's turn; a loop that needs longer has other troubles."""
 
 
 class Admission:
@@ -50,24 +55,29 @@ class Admission:
 class Pending:
     """An attempt that was not admitted at once. Made and awaited within the attempt."""
 
-    __slots__ = ("_limits", "_place", "_record", "_runtime")
+    __slots__ = ("_lack", "_limits", "_place", "_record", "_runtime")
 
     def __init__(
         self,
         record: RequestRecord,
         runtime: Runtime,
         limits: Limits,
+        *,
+        lack: spending.Lack | None = None,
         place: tuple[Plan, Mapping[str, int]] | None = None,
     ) -> None:
         self._record, self._runtime, self._limits = record, runtime, limits
+        self._lack = lack
+        """What it could not have of its budgets."""
         self._place = place
-        """What it could not have at once; None when nobody has told yet which limits there are."""
+        """What it could not have of the limits at once; its money is held already."""
 
     async def admitted(self) -> Admission | None:
-        """Wait for the limits; None when none holds, or something of ours is wrong.
+        """Wait for money and limits; None when no limit holds, or something of ours is wrong.
 
         Raises:
-            APIStatusError: 429, to be retried: a limit is used up, or no controller can say that it is not.
+            BudgetRefused: a budget is used up, or no controller can say that it is not.
+            APIStatusError: 429, to be retried: a limit is used up, or likewise.
         """
         record, runtime = self._record, self._runtime
         since_ns = boot_ns()
@@ -77,80 +87,74 @@ class Pending:
             if isinstance(outcome, Refusal):
                 refusal = _error(record, outcome)
                 record.refuse_attempt()
+        except BudgetRefused:
+            spending.give_back(record, runtime)
+            raise
         except Exception as error:  # noqa: BLE001 - our bug must never refuse a call
             runtime.hook_failed("limits.wait", error)
             return None
+        except BaseException:
+            spending.give_back(record, runtime)
+            raise
         finally:
             record.admission_wait_ns += boot_ns() - since_ns
         if refusal is not None:
+            spending.give_back(record, runtime)
             raise refusal
         return _admission(record, runtime, outcome) if isinstance(outcome, Ticket) else None
 
     async def _wait(self) -> Ticket | Refusal | None:
+        wait_ms = min(max(self._runtime.options.admit_wait_ms, 0), ADMIT_WAIT_MS_MAX)
+        record, book, lack = self._record, self._limits.book, self._lack
         if self._place is not None:
-            return await self._queue(*self._place)
-        await self._first_word()
-        record, book = self._record, self._limits.book
+            return await self._queue(*self._place, wait_ms / 1000)
+        if not self._limits.syncer.first_word.is_heard:
+            await self._first_word()
+            lack = spending.hold(record, self._runtime)
+        since_ns = boot_ns()
+        if lack is not None:
+            await self._hold(lack, wait_ms / 1000)
         plan = book.plan_for(target_of(record), record.identity.priority)
         if plan is None:
             return None
         asked = amounts.estimated(record, self._runtime.habits)
-        return book.try_admit(plan, asked) or await self._queue(plan, asked)
+        left_s = max(0.0, wait_ms / 1000 - (boot_ns() - since_ns) / NS_PER_S)
+        return book.try_admit(plan, asked) or await self._queue(plan, asked, left_s)
+
+    async def _hold(self, lack: spending.Lack, wait_s: float) -> None:
+        try:
+            refusal = await lack.wait(wait_s)
+        except Exception as error:  # noqa: BLE001 - our bug must never refuse a call, and limits hold all the same
+            self._runtime.hook_failed("budgets.wait", error)
+            return
+        if refusal is not None:
+            raise BudgetRefused(refusal)
 
     async def _first_word(self) -> None:
         first_word = self._limits.syncer.first_word
         loop = asyncio.get_running_loop()
         heard: asyncio.Future[None] = loop.create_future()
-        first_word.when_heard(functools.partial(_from_thread, loop, _set, heard, None))
+        first_word.when_heard(functools.partial(from_thread, loop, _set, heard, None))
         await asyncio.wait((heard,), timeout=LIMITS_WAIT_S)
 
-    async def _queue(self, plan: Plan, asked: Mapping[str, int]) -> Ticket | Refusal:
+    async def _queue(self, plan: Plan, asked: Mapping[str, int], wait_s: float) -> Ticket | Refusal:
         """Wait in line; whoever stops waiting leaves it, and a ticket that comes too late goes back."""
-        book = self._limits.book
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Ticket | Refusal] = loop.create_future()
-        deliver = functools.partial(_deliver, self._runtime, answer, asked)
-        wait_ms = min(max(self._runtime.options.admit_wait_ms, 0), ADMIT_WAIT_MS_MAX)
-        waiter: Waiter = book.wait(
-            plan,
-            asked,
-            until_ns=boot_ns() + wait_ms * NS_PER_MS,
-            wake=functools.partial(_woken, loop, deliver, self._runtime, asked),
-        )
-        try:
-            await asyncio.wait((answer,), timeout=wait_ms / 1000)
-            if not answer.done() and (refusal := book.cancel(waiter)) is not None:
-                return refusal
-            # Woken at the last moment: the outcome is on its way through the loop.
-            await asyncio.wait((answer,), timeout=LAST_MOMENT_S)
-            if answer.done():
-                return answer.result()
-            self._leave_line(book, waiter, answer, asked)
-            return Refusal(plan.leases[0].spec.id, round(LAST_MOMENT_S * 1000), "limit")
-        except BaseException:
-            self._leave_line(book, waiter, answer, asked)
-            raise
-
-    def _leave_line(
-        self, book: LeaseBook, waiter: Waiter, answer: "asyncio.Future[Ticket | Refusal]", asked: Mapping[str, int]
-    ) -> None:
-        """Give back what has come or is still to come; never raises, for a cancellation is on its way."""
-        try:
-            if not answer.cancel():
-                _deliver(self._runtime, answer, asked, answer.result())
-            book.cancel(waiter)
-        except Exception as error:  # noqa: BLE001 - an error here would hide the cancellation
-            self._runtime.hook_failed("limits.cancel", error)
+        queue = _LimitQueue(self._runtime, self._limits.book, plan, asked, round(wait_s * 1000))
+        outcome = await Turn(queue).outcome(wait_s)
+        return outcome or Refusal(plan.leases[0].spec.id, round(turn.LAST_MOMENT_S * 1000), "limit")
 
 
 def ask(record: RequestRecord, runtime: Runtime) -> Admission | Pending | None:
-    """Admit an attempt at once where that can be said: None when no limit is about it."""
+    """Admit an attempt at once where that can be said: None when no limit is about it, and its money is held."""
     limits = runtime.limits
     if limits is None:
         return None
     try:
         if not limits.syncer.first_word.is_heard:
             return Pending(record, runtime, limits)
+        lack = spending.hold(record, runtime)
+        if lack is not None:
+            return Pending(record, runtime, limits, lack=lack)
         book = limits.book
         plan = book.plan_for(target_of(record), record.identity.priority)
         if plan is None:
@@ -158,11 +162,33 @@ def ask(record: RequestRecord, runtime: Runtime) -> Admission | Pending | None:
         asked = amounts.estimated(record, runtime.habits)
         ticket = book.try_admit(plan, asked)
         if ticket is None:
-            return Pending(record, runtime, limits, (plan, asked))
+            return Pending(record, runtime, limits, place=(plan, asked))
         return _admission(record, runtime, ticket)
     except Exception as error:  # noqa: BLE001 - our bug must never refuse a call
         runtime.hook_failed("limits.ask", error)
         return None
+
+
+class _LimitQueue:
+    """The line of the lease book, for one attempt."""
+
+    def __init__(self, runtime: Runtime, book: LeaseBook, plan: Plan, asked: Mapping[str, int], wait_ms: int) -> None:
+        self._runtime, self._book, self._plan, self._asked = runtime, book, plan, asked
+        self._wait_ms = wait_ms
+
+    def join(self, wake: Callable[[Ticket | Refusal], None]) -> Waiter:
+        until_ns = boot_ns() + self._wait_ms * NS_PER_MS
+        return self._book.wait(self._plan, self._asked, until_ns=until_ns, wake=wake)
+
+    def leave(self, waiter: Waiter) -> Ticket | Refusal | None:
+        return self._book.cancel(waiter)
+
+    def give_back(self, outcome: Ticket | Refusal) -> None:
+        if isinstance(outcome, Ticket):
+            give_back(self._runtime, outcome, amounts.nothing(self._asked))
+
+    def failed(self, error: BaseException) -> None:
+        self._runtime.hook_failed("limits.cancel", error)
 
 
 def give_back(runtime: Runtime, ticket: Ticket, spent: Mapping[str, int]) -> None:
@@ -177,30 +203,6 @@ def _admission(record: RequestRecord, runtime: Runtime, ticket: Ticket) -> Admis
     admission = Admission(record, runtime, ticket)
     record.ticket = admission
     return admission
-
-
-def _woken(
-    loop: asyncio.AbstractEventLoop, deliver: Any, runtime: Runtime, asked: Mapping[str, int], outcome: Any
-) -> None:
-    """Called from the syncer's thread, once."""
-    if not _from_thread(loop, deliver, outcome) and isinstance(outcome, Ticket):
-        give_back(runtime, outcome, amounts.nothing(asked))
-
-
-def _deliver(runtime: Runtime, answer: "asyncio.Future[Any]", asked: Mapping[str, int], outcome: Any) -> None:
-    if not answer.done():
-        answer.set_result(outcome)
-    elif isinstance(outcome, Ticket):
-        give_back(runtime, outcome, amounts.nothing(asked))
-
-
-def _from_thread(loop: asyncio.AbstractEventLoop, call: Any, *args: Any) -> bool:
-    """Call on a loop that may have been closed meanwhile; say whether it will be called."""
-    try:
-        loop.call_soon_threadsafe(call, *args)
-    except RuntimeError:
-        return False
-    return True
 
 
 def _set(future: "asyncio.Future[None]", value: None) -> None:

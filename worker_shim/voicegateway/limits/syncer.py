@@ -19,7 +19,15 @@ from voicegateway.limits.sync_connection import Answer, SyncConnection
 from voicegateway.limits.sync_pacing import Random, pause_s
 from voicegateway_shared import __version__
 from voicegateway_shared.ids import Incarnation
-from voicegateway_shared.wire import Claim, SessionPresence, SyncRequest, SyncResponse, VendorSignal
+from voicegateway_shared.wire import (
+    Claim,
+    MoneyAnswer,
+    MoneyReport,
+    SessionPresence,
+    SyncRequest,
+    SyncResponse,
+    VendorSignal,
+)
 from voicegateway_shared.wire.sync import OutboxState
 
 logger = logging.getLogger("voicegateway")
@@ -74,6 +82,32 @@ class Book(Protocol):
         ...
 
 
+class Money(Protocol):
+    """The budgets, likewise."""
+
+    on_due: Callable[[], None]
+
+    def look(self) -> None:
+        """Price what has ended, and see who can be served."""
+        ...
+
+    def due_ns(self) -> int | None:
+        """When the next message should be sent; None: it need not."""
+        ...
+
+    def report(self, seq: int, *, is_leaving: bool = False) -> MoneyReport:
+        """What to say of money, at once: a lease's time counts from before its claim leaves."""
+        ...
+
+    def answered(self, seq: int, answer: MoneyAnswer | None) -> None:
+        """The controller answered; None: not of money."""
+        ...
+
+    def failed(self, seq: int) -> None:
+        """It did not."""
+        ...
+
+
 class Holder(Protocol):
     """The process around the syncer: what it has to tell beside leases."""
 
@@ -103,10 +137,11 @@ class Syncer:
         book: Book,
         signals: Signals,
         holder: Holder,
+        money: Money | None = None,
         random: Random = random.random,
     ) -> None:
         self._connection, self._incarnation = connection, incarnation
-        self._book, self._signals, self._holder = book, signals, holder
+        self._book, self._signals, self._holder, self._money = book, signals, holder, money
         self._random = random
         self._bell = threading.Event()
         self._is_leaving = False
@@ -119,7 +154,12 @@ class Syncer:
         self._failing_since_ns = 0
         self._is_said = False
         self.first_word = FirstWord()
+        self.next_word = FirstWord()
+        """Of the answer to the last `ask`."""
+        self._is_asked = False
         book.on_due = signals.on_urgent = self.ring
+        if money is not None:
+            money.on_due = self.ring
 
     def start(self) -> None:
         """Start the thread, which speaks at once."""
@@ -136,6 +176,12 @@ class Syncer:
             self._spoke_ns = self._presence_ns = 0
             self.first_word.is_heard = False
             self._bell.set()
+
+    def ask(self) -> None:
+        """Have the controller asked now, for a process that carries no call: `next_word` is heard once it answers."""
+        self.next_word.is_heard = False
+        self._is_asked = True
+        self._bell.set()
 
     def leave(self) -> None:
         """Say goodbye, if we ever said hello, and stop. Bounded to `GOODBYE_S_MAX`."""
@@ -157,6 +203,7 @@ class Syncer:
                 self._bell.wait(wait_s)
         try:
             if self._seq:
+                self._money_says()
                 self._speak((), self._signals.take(), is_leaving=True)
             self._connection.close()
         except Exception as error:  # noqa: BLE001 - nothing of ours may disturb a process that ends
@@ -164,11 +211,13 @@ class Syncer:
 
     def _look(self) -> float:
         """Say what is due; return for how many seconds nothing is."""
-        turn_ns, due_ns = self._book_says()
+        turn_ns, lease_ns = self._book_says()
+        money_ns = self._money_says()
         now_ns = boot_ns()
         if now_ns < self._not_before_ns:
             return _until_s(now_ns, self._not_before_ns, turn_ns)
-        is_lease_due = (due_ns is not None and due_ns <= now_ns) or self._signals.is_urgent
+        due_ns = min((each for each in (lease_ns, money_ns) if each is not None), default=None)
+        is_lease_due = (due_ns is not None and due_ns <= now_ns) or self._signals.is_urgent or self._is_asked
         is_presence_due = now_ns >= self._presence_ns - round(TOGETHER_S * NS_PER_S) * is_lease_due
         if is_presence_due:
             self._presence_ns = now_ns + round(PRESENCE_S * NS_PER_S)
@@ -188,6 +237,17 @@ class Syncer:
             self._holder.hook_failed("limits.due", error)
             return None, None
 
+    def _money_says(self) -> int | None:
+        """When the next message about money is due, everything that has ended priced."""
+        if self._money is None:
+            return None
+        try:
+            self._money.look()
+            return self._money.due_ns()
+        except Exception as error:  # noqa: BLE001 - presence and limits go on without money
+            self._holder.hook_failed("budgets.due", error)
+            return None
+
     def _speak(
         self,
         sessions: tuple[SessionPresence, ...] | None,
@@ -197,8 +257,10 @@ class Syncer:
     ) -> None:
         self._seq += 1
         seq = self._seq
+        self._is_asked = False
         outbox, is_said_by_outbox = self._holder.outbox_state()
         revision, claims = self._claims(seq, is_leaving=is_leaving)
+        money = self._report_of_money(seq, is_leaving=is_leaving)
         self._spoke_ns = boot_ns()
         message = SyncRequest(
             incarnation=self._incarnation,
@@ -212,6 +274,7 @@ class Syncer:
             limits_revision=revision,
             claims=claims,
             signals=signals,
+            money=money,
             outbox=outbox,
         )
         answer = self._connection.say(message, timeout_s=TIMEOUT_S if not is_leaving else TIMEOUT_S / 2)
@@ -230,6 +293,15 @@ class Syncer:
             return -1, ()
         return revision, tuple(returned(claim) for claim in claims) if is_leaving else claims
 
+    def _report_of_money(self, seq: int, *, is_leaving: bool) -> MoneyReport | None:
+        if self._money is None:
+            return None
+        try:
+            return self._money.report(seq, is_leaving=is_leaving)
+        except Exception as error:  # noqa: BLE001 - presence and limits go on without money
+            self._holder.hook_failed("budgets.claims", error)
+            return None
+
     def _take(self, seq: int, answer: Answer) -> None:
         """Heed an answer, or be silent for a while."""
         now_ns = boot_ns()
@@ -247,7 +319,20 @@ class Syncer:
                 self._book.answered(seq, answer.response)
         except Exception as error:  # noqa: BLE001 - presence goes on without leases
             self._holder.hook_failed("limits.answer", error)
+        self._take_money(seq, answer)
         self.first_word.heard()
+        self.next_word.heard()
+
+    def _take_money(self, seq: int, answer: Answer) -> None:
+        if self._money is None:
+            return
+        try:
+            if answer.response is None:
+                self._money.failed(seq)
+            else:
+                self._money.answered(seq, answer.response.money)
+        except Exception as error:  # noqa: BLE001 - presence and limits go on without money
+            self._holder.hook_failed("budgets.answer", error)
 
     def _report(self, problem: str, *, is_said_by_outbox: bool) -> None:
         """Say once that the controller does not answer, unless the outbox does, and once that it does again."""
@@ -256,7 +341,7 @@ class Syncer:
             self._is_said = True
             logger.warning(
                 "voicegateway: controller %s does not answer /v1/sync (%s); calls go on and are not shown as live, "
-                "limits hold as their `offline` policies say",
+                "limits and budgets hold as their `offline` policies say",
                 self._connection.url,
                 problem,
             )

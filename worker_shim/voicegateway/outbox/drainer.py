@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from voicegateway.outbox.board import Board
+from voicegateway.outbox.board import RECOVERED_MAX, Board
 from voicegateway.outbox.complaint import Complaint
 from voicegateway.outbox.courier import Courier
 from voicegateway.outbox.opening import is_corrupt, make_directory, open_store, replace_corrupt
@@ -52,6 +52,8 @@ class Drainer:
         self._store: Store | None = None
         self._recover_at = 0.0
         self._sweep_at = 0.0
+        self._dead: dict[str, int] = {}
+        """Process lives that ended without a word, and the newest row that may be theirs."""
         self._complaint = Complaint(logger)
         self._troubles = 0
 
@@ -112,12 +114,26 @@ class Drainer:
     def _keep_house(self, store: Store) -> None:
         now = time.monotonic()
         if now >= self._recover_at:
-            recover(store, self._directory, now_ns=time.time_ns())
+            recover(store, self._directory, now_ns=time.time_ns(), on_dead=self._found_dead)
             store.copy_log()
+            self._tell_recovered(store)
             self._recover_at = now + RECOVER_EVERY_S
         if now >= self._sweep_at:
-            remove_dead_locks(store, self._directory)
+            remove_dead_locks(store, self._directory, on_dead=self._found_dead)
             self._sweep_at = now + SWEEP_LOCKS_EVERY_S
+
+    def _found_dead(self, incarnation: str) -> None:
+        """It begins nothing more: once what is settled by now has been delivered, the controller has all of it."""
+        if self._courier is not None and self._store is not None:
+            self._dead[incarnation] = self._store.newest_seq()
+            while len(self._dead) > RECOVERED_MAX:
+                del self._dead[next(iter(self._dead))]
+
+    def _tell_recovered(self, store: Store) -> None:
+        for incarnation, newest in list(self._dead.items()):
+            if not store.has_settled_through(newest):
+                del self._dead[incarnation]
+                self._board.recovered.append(incarnation)
 
     def _tidy(self, store: Store) -> None:
         if store.free_pages() > FREE_PAGES_KEPT:
@@ -141,6 +157,8 @@ class Drainer:
             self._close_store()
         if self._store is None:
             self._store = open_store(self._directory, bytes_max=self._bytes_max)
+            # The rows of another file have other numbers.
+            self._dead.clear()
             if self._courier is not None:
                 self._courier.forget_file()
         return self._store

@@ -1,10 +1,12 @@
 """The outbox as callers see it: begin, checkpoint, settle; each returns at once and never raises."""
 
+import contextlib
 import logging
 import os
 import threading
 import time
 import weakref
+from collections.abc import Iterable
 from multiprocessing import util
 from pathlib import Path
 from typing import Final
@@ -149,6 +151,17 @@ class Outbox:
     def stats(self) -> OutboxStats:
         """Return the numbers as of at most some seconds ago, without waiting; `inspect` reads the file itself."""
         return self._board.snapshot(just_dropped=self._mailbox.dropped)
+
+    def recovered(self) -> tuple[str, ...]:
+        """Return process lives that died on this host and of whose spans the controller has every one; oldest first."""
+        return tuple(self._board.recovered)
+
+    def forget_recovered(self, incarnations: Iterable[str]) -> None:
+        """Say no more of these: the controller has heard of them."""
+        recovered = self._board.recovered
+        for incarnation in incarnations:
+            with contextlib.suppress(ValueError):
+                recovered.remove(incarnation)
 
     def is_foreign(self) -> bool:
         """Whether this is a fork of the process that made the outbox; it is inert there, make a new one."""

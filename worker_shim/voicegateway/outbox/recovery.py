@@ -1,6 +1,7 @@
 """Settles what dead processes left behind, so that a begun request never vanishes and never comes twice."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
@@ -27,8 +28,10 @@ def slate_path(directory: Path, incarnation: str) -> Path:
     return directory / ALIVE_DIRECTORY / f"{quote(incarnation, safe='')}{_SLATE_SUFFIX}"
 
 
-def recover(store: Store, directory: Path, *, now_ns: int) -> int:
-    """Settle the intents of every dead process as interrupted; return how many.
+def recover(
+    store: Store, directory: Path, *, now_ns: int, on_dead: Callable[[str], None] = lambda incarnation: None
+) -> int:
+    """Settle the intents of every dead process as interrupted; return how many. `on_dead` is told each process life.
 
     The dead one's lock is held meanwhile, and each intent turns into its final bytes in one transaction: two
     recoverers cannot both do it, and what is sent later is the same however often it is sent.
@@ -43,6 +46,7 @@ def recover(store: Store, directory: Path, *, now_ns: int) -> int:
             while settled := store.interrupt_intents_of(incarnation, error_type=PROCESS_DIED, now_ns=now_ns):
                 recovered += settled
             slate_path(directory, incarnation).unlink(missing_ok=True)
+            on_dead(incarnation)
         finally:
             # Should recovery have failed, the next one makes the lock file anew.
             lock.release(unlink=True)
@@ -74,8 +78,10 @@ def _on_slate(directory: Path, incarnation: str) -> list[tuple[str, tuple[object
     return rows
 
 
-def remove_dead_locks(store: Store, directory: Path) -> None:
-    """Remove lock files of dead processes that left nothing behind."""
+def remove_dead_locks(
+    store: Store, directory: Path, *, on_dead: Callable[[str], None] = lambda incarnation: None
+) -> None:
+    """Remove lock files of dead processes that left nothing begun; `on_dead` is told each process life."""
     busy = set(store.incarnations_with_intents())
     for path in (directory / ALIVE_DIRECTORY).glob(f"*{_SUFFIX}"):
         incarnation = unquote(path.name.removesuffix(_SUFFIX))
@@ -83,5 +89,6 @@ def remove_dead_locks(store: Store, directory: Path) -> None:
         try:
             if incarnation not in busy and lock.try_acquire(create=False):
                 lock.release(unlink=True)
+                on_dead(incarnation)
         except FileNotFoundError:
             continue

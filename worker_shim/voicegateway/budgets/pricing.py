@@ -1,0 +1,224 @@
+"""Pricing: what a request may cost at most before it is sent, and exactly what it has cost once it has ended.
+
+Exactly is what the ledger will say: the same usage, at the same instant, under the same circumstances, rated by the
+same function and by the prices that the controller rates by (tests/unit/voicegateway/budgets/test_pricing.py holds the
+two together).
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from voicegateway.budgets.lease import NS_PER_S
+from voicegateway.limits.lease import boot_ns
+from voicegateway.record import RequestRecord
+from voicegateway_shared.limits import Target
+from voicegateway_shared.wire import ModelName
+from voicegateway_shared.wire.money import MODELS_MAX
+
+if TYPE_CHECKING:
+    from voicegateway_shared.cost_bound import CostBound
+    from voicegateway_shared.pricing import RatingRequest, Tariff
+
+logger = logging.getLogger("voicegateway")
+
+TARIFFS_MAX: Final = 256
+"""Models of a process; a job process has a handful."""
+BOUNDS_MAX: Final = 64
+"""Circumstances of one model that are kept: languages, voices, tiers."""
+BOUND_FOR: Final = timedelta(days=1)
+"""So long ahead a bound knows the prices; it is made anew when half of that is over."""
+ASK_AGAIN_NS: Final = 5 * NS_PER_S
+"""An answer that brought no tariff is not waited for; it is asked for again with a message after this time."""
+FRESH_NS: Final = 600 * NS_PER_S
+"""A tariff is asked for again after this time: prices and habits change."""
+IN_VAIN_NS: Final = 30 * NS_PER_S
+"""For so long nobody waits for a tariff that an answer did not bring."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TIER: Final = "service_tier"
+
+Key = tuple[str, str, str]
+"""Provider, model, modality."""
+
+
+def key_of(record: RequestRecord) -> Key:
+    """Return what names the prices of a request."""
+    return record.facts.provider, record.model, record.modality
+
+
+def circumstances(record: RequestRecord) -> dict[str, str]:
+    """What prices may depend on beside usage, as the ledger reads it from the span; the tier is known at the end."""
+    return {
+        "mode": record.mode,
+        "language": record.language,
+        "voice": record.voice,
+        _TIER: getattr(record.llm_usage, _TIER, None) or "",
+    }
+
+
+def rating_request(record: RequestRecord) -> "RatingRequest":
+    """Return a request that has ended as the ledger will rate it: what `encode` puts into its span, and no more."""
+    from voicegateway_shared.pricing.rating import RatingRequest
+
+    usage = record.usage()
+    outcome = record.outcome
+    return RatingRequest(
+        provider=record.facts.provider,
+        model=record.model,
+        modality=record.modality,
+        at=_EPOCH + timedelta(microseconds=(record.started_unix_ns + record.duration_ns) // 1000),
+        usage=usage,
+        context=circumstances(record),
+        is_failed=outcome in ("error", "interrupted") or (outcome == "cancelled" and not record.is_estimated()),
+    )
+
+
+def rating_of(target: Target, usage: Mapping[str, int], at: datetime) -> "RatingRequest":
+    """Return a usage of a model under the circumstances that are the default."""
+    from voicegateway_shared.pricing.rating import RatingRequest
+
+    return RatingRequest(provider=target.provider, model=target.model, modality=target.modality, at=at, usage=usage)
+
+
+class ModelTariff:
+    """The prices of one model. Immutable but for what it remembers; any thread."""
+
+    def __init__(self, tariff: "Tariff", *, learned_ns: int) -> None:
+        self.learned_ns = learned_ns
+        self.output_tokens_p99 = tariff.output_tokens_p99
+        self.is_priced = tariff.reason is None
+        self._found: Any = tariff.reason or tariff.model_prices()
+        words = {key for price in tariff.prices for key, _ in price.when}
+        words |= {price.times for price in tariff.prices if price.times}
+        self._words = tuple(sorted(words - {_TIER}))
+        self._has_tiers = _TIER in words
+        self._tiers: frozenset[str] = frozenset(("",))
+        """Service tiers that were met; an unheard-of one cannot be foreseen."""
+        self._bounds: dict[tuple[object, ...], CostBound | None] = {}
+
+    def cost(self, request: "RatingRequest") -> int:
+        """Return what a request has cost, in nano-dollars, as the ledger will say; nothing for what has no price."""
+        from voicegateway_shared.pricing.rating import rate_by
+
+        if self._has_tiers:
+            self._tiers |= {request.context.get(_TIER, "")}
+        return rate_by(self._found, request).amount_nano_usd
+
+    def bound(self, record: RequestRecord, *, now: datetime) -> "CostBound | None":
+        """Return what bounds the cost of a request that is made now; None where there are no prices."""
+        if not self.is_priced:
+            return None
+        context = circumstances(record)
+        tier = str(getattr(getattr(record.owner, "_opts", None), _TIER, "") or "") if self._has_tiers else ""
+        tiers = self._tiers | {tier}
+        key = (*(context.get(word) for word in self._words), tiers)
+        found = self._bounds.get(key)
+        if found is None and key in self._bounds:
+            return None
+        if found is None or now >= found.until - BOUND_FOR / 2:
+            found = self._made(context, tiers, now)
+            if len(self._bounds) >= BOUNDS_MAX:
+                self._bounds.clear()
+            self._bounds[key] = found
+        return found
+
+    def _made(self, context: dict[str, str], tiers: Iterable[str], now: datetime) -> "CostBound | None":
+        from voicegateway_shared.pricing.bound import cost_bound
+
+        contexts = [{**context, _TIER: tier} for tier in sorted(tiers)]
+        made = cost_bound(self._found, since=now, until=now + BOUND_FOR, contexts=contexts)
+        if isinstance(made, str):
+            # A price that ends within a day and has no follower yet still holds now.
+            made = cost_bound(self._found, since=now, until=now, contexts=contexts)
+        return None if isinstance(made, str) else made
+
+
+class Tariffs:
+    """The tariffs a process knows and those it needs. Any thread; lives as long as its runtime."""
+
+    def __init__(self, *, now_ns: Callable[[], int] = boot_ns) -> None:
+        self._now_ns = now_ns
+        self._lock = threading.Lock()
+        self._known: dict[Key, ModelTariff] = {}
+        self._asked: dict[Key, int] = {}
+        """When each was asked for last; 0 while it never was."""
+        self._vain: dict[Key, int] = {}
+        """Until when it is not waited for."""
+        self._waiting: dict[Key, list[Callable[[], object]]] = {}
+        self._said: set[Key] = set()
+
+    def need(self, key: Key) -> None:
+        """Have a tariff asked for with the next message, unless it is known."""
+        if key not in self._asked:
+            with self._lock:
+                if len(self._asked) >= TARIFFS_MAX:
+                    for kept in (self._asked, self._known, self._vain):
+                        kept.clear()
+                self._asked.setdefault(key, 0)
+
+    def find(self, key: Key) -> ModelTariff | None:
+        """Return a tariff that is known."""
+        return self._known.get(key)
+
+    def is_vain(self, key: Key) -> bool:
+        """Whether it makes no sense to wait for a tariff: an answer came without it."""
+        return self._now_ns() < self._vain.get(key, 0)
+
+    def when_known(self, key: Key, call: Callable[[], object]) -> None:
+        """Call back once: from the syncer's thread when a tariff is known or will not be, at once when it is."""
+        with self._lock:
+            if key not in self._known and not self.is_vain(key):
+                self._waiting.setdefault(key, []).append(call)
+                return
+        call()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is one that was never asked for."""
+        return any(not asked_ns for asked_ns in list(self._asked.values()))
+
+    def wanted(self) -> tuple[ModelName, ...]:
+        """Return what to ask for with a message that leaves now."""
+        with self._lock:
+            now_ns = self._now_ns()
+            wanted = [key for key, asked_ns in self._asked.items() if self._is_wanted(key, asked_ns, now_ns)]
+            del wanted[MODELS_MAX:]
+            for key in wanted:
+                self._asked[key] = now_ns
+        return tuple(
+            ModelName(provider=provider, model=model, modality=modality) for provider, model, modality in wanted
+        )
+
+    def learned(self, asked: Iterable[ModelName], tariffs: "Iterable[Tariff]") -> None:
+        """Take the tariffs of an answer; those that were asked for and did not come are not waited for."""
+        waiting: list[Callable[[], object]] = []
+        now_ns = self._now_ns()
+        for tariff in tariffs:
+            key = (tariff.provider, tariff.model, tariff.modality)
+            made = ModelTariff(tariff, learned_ns=now_ns)
+            with self._lock:
+                self._known[key] = made
+                waiting += self._waiting.pop(key, [])
+            if tariff.reason is not None and key not in self._said:
+                self._said.add(key)
+                logger.warning(
+                    "voicegateway: %s/%s (%s) has no price (%s): budgets count what it costs as nothing",
+                    *key,
+                    tariff.reason,
+                )
+        for name in asked:
+            key = (name.provider, name.model, name.modality)
+            with self._lock:
+                if key not in self._known:
+                    self._vain[key] = now_ns + IN_VAIN_NS
+                    waiting += self._waiting.pop(key, [])
+        for call in waiting:
+            call()
+
+    def _is_wanted(self, key: Key, asked_ns: int, now_ns: int) -> bool:
+        known = self._known.get(key)
+        if known is not None:
+            return now_ns - max(asked_ns, known.learned_ns) >= FRESH_NS
+        return not asked_ns or now_ns - asked_ns >= ASK_AGAIN_NS
