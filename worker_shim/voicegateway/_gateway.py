@@ -1,12 +1,14 @@
 """Gateway: from a model string to a metered native LiveKit plugin."""
 
 import asyncio
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 from voicegateway import tracing
+from voicegateway._on_request import Handler, accept, decide
 from voicegateway.candidates import CANDIDATES_MAX
 from voicegateway.instrument import instrument, stand_together
 from voicegateway.options import Options
@@ -68,6 +70,23 @@ class Gateway:
         """
         return self._resolve(model, "tts", project, kwargs)
 
+    @overload
+    def on_request(self, given: Handler) -> Handler: ...
+
+    @overload
+    def on_request(self, given: Any) -> Coroutine[Any, Any, None]: ...
+
+    def on_request(self, given: Any) -> Any:
+        """Reject jobs whose budget is used up before a room is joined, and slow those that a budget throttles.
+
+        Give it to LiveKit: `@server.rtc_session(on_request=gateway.on_request)`, or
+        `WorkerOptions(request_fnc=gateway.on_request)`. Around a handler of your own it is asked first:
+        `on_request=gateway.on_request(mine)`. Without a controller, or while it is silent, jobs are accepted.
+        """
+        if callable(given):
+            return functools.partial(self._on_request, given)
+        return self._on_request(accept, given)
+
     async def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until every settled request is on disk and, if a controller is set, acknowledged.
 
@@ -97,6 +116,9 @@ class Gateway:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+    async def _on_request(self, handler: Handler, request: Any) -> None:
+        await decide(self._runtime(), handler, request)
 
     def _resolve(self, model: Model, modality: Modality, project: str | None, kwargs: dict[str, Any]) -> Any:
         if isinstance(model, str):

@@ -63,7 +63,7 @@ def _job_identity(context: Any) -> Identity:
     job = context.job
     identity = Identity(
         session_id=job.id,
-        project=_project_of(job),
+        project=project_of(job),
         agent=job.agent_name or "",
         job_id=job.id,
         room=job.room.name,
@@ -86,7 +86,8 @@ def _process_identity(pid: int) -> Identity:
     )
 
 
-def _project_of(job: Any) -> str | None:
+def project_of(job: Any) -> str | None:
+    """Who pays for a job, as far as it says."""
     return _told(job, PROJECT_KEY)
 
 
