@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller.access import Tokens
 from voicegateway_controller.alerts import Alerts
-from voicegateway_controller.budgets import Budgets, BudgetsView, History, HourSums, Standings, Tariffs
+from voicegateway_controller.budgets import Budgets, BudgetsView, History, Standings, Tariffs, WindowSums
 from voicegateway_controller.budgets.money import Money
 from voicegateway_controller.budgets.pools import BudgetPools
 from voicegateway_controller.catalog import load_catalog
@@ -79,7 +79,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     gauges = Gauges(limits, limits_view)
     history = History(engine)
     money_pools = BudgetPools(redis)
-    standings = Standings(money_pools, HourSums(history))
+    standings = Standings(money_pools, WindowSums(engine))
     budgets = Budgets(engine, SetCopy(redis, "budgets"), standings)
     tariffs = Tariffs(engine, load_catalog())
     directives = Directives(redis)

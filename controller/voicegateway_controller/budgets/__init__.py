@@ -3,7 +3,7 @@
 from voicegateway_controller.budgets.definitions import BudgetDefinitions
 from voicegateway_controller.budgets.history import History
 from voicegateway_controller.budgets.service import Applied, Budgets
-from voicegateway_controller.budgets.standings import HourSums, Standings
+from voicegateway_controller.budgets.standings import Standings, WindowSums
 from voicegateway_controller.budgets.tariffs import Tariffs
 from voicegateway_controller.budgets.view import BudgetsView
 from voicegateway_controller.budgets.watching import AnomalyWatch
@@ -15,7 +15,7 @@ __all__ = [
     "Budgets",
     "BudgetsView",
     "History",
-    "HourSums",
     "Standings",
     "Tariffs",
+    "WindowSums",
 ]

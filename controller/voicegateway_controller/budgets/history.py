@@ -60,14 +60,14 @@ class History:
         self._whole_at = self._fresh_at = float("-inf")
         self._reading = asyncio.Lock()
 
-    async def hours(self, now: datetime, *, age_max_s: float = FRESH_EVERY_S) -> SpendHours:
-        """Return the hours up to now, the newest of them read not longer ago than that. Raises DatabaseUnavailable."""
+    async def hours(self, now: datetime) -> SpendHours:
+        """Return the hours up to now, seconds old at most. Raises DatabaseUnavailable."""
         async with self._reading:
             asked = time.monotonic()
             if self._hours is None or asked - self._whole_at >= WHOLE_EVERY_S:
                 self._hours = await self._read(now - HISTORY)
                 self._whole_at = self._fresh_at = asked
-            elif asked - self._fresh_at >= age_max_s:
+            elif asked - self._fresh_at >= FRESH_EVERY_S:
                 fresh = await self._read(now - FRESH)
                 self._hours = _joined(self._hours, fresh)
                 self._fresh_at = asked

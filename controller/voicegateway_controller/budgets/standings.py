@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Protocol
 
-from voicegateway_controller.budgets.forecast import spent_since
-from voicegateway_controller.budgets.history import History, SpendHours
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from voicegateway_controller.budgets.ledger_sums import LedgerSums
 from voicegateway_controller.budgets.pools import BudgetState
 from voicegateway_controller.budgets.windows import OpenWindow, open_window
+from voicegateway_controller.db.engine import raw_connection
 from voicegateway_controller.errors import DatabaseUnavailable, Overloaded, RedisUnavailable
 from voicegateway_controller.logs import get_logger
 from voicegateway_shared.budgets import BudgetSpec
@@ -17,7 +19,6 @@ from voicegateway_shared.money import format_nano_usd
 
 AT_ONCE_MAX: Final = 100
 """Pools looked at in one round trip; leases are served in between."""
-DAY: Final = timedelta(hours=24)
 CONSEQUENCES: Final[Mapping[BudgetAction, str]] = {
     "warn": "nothing is stopped, because its action is to warn",
     "throttle": "it throttles from now on",
@@ -123,21 +124,17 @@ def already_spent(stood: Stood) -> tuple[str, ...]:
     )
 
 
-class HourSums:
-    """Sums from the hours that forecasts are made of; of an hour that a window's start cuts, its share."""
+class WindowSums:
+    """The ledger's sums, over connections of one engine; lives as long as it."""
 
-    def __init__(self, history: History) -> None:
-        self._history = history
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._ledger = LedgerSums()
 
     async def sums(self, windows: Sequence[OpenWindow], now: datetime) -> Mapping[str, int]:
         """Return what was spent in windows, by pool. Raises DatabaseUnavailable."""
-        hours = await self._history.hours(now, age_max_s=0)
-        return {each.pool: _in_hours(each, hours, now) for each in windows}
-
-
-def _in_hours(window: OpenWindow, hours: SpendHours, now: datetime) -> int:
-    start = now - DAY if window.is_rolling else window.window.start or hours.since
-    return spent_since(hours.of(window.spec.selector), start, now)
+        async with raw_connection(self._engine) as connection:
+            return await self._ledger.totals(connection, windows, now)
 
 
 def _of_pool(window: OpenWindow, state: BudgetState) -> Standing:

@@ -1,6 +1,7 @@
 """Watching: looks for odd hours now and then, and tells somebody."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol
 from zoneinfo import ZoneInfo
@@ -8,6 +9,8 @@ from zoneinfo import ZoneInfo
 from voicegateway_controller.budgets.anomalies import Anomaly, find_anomalies
 from voicegateway_controller.budgets.definitions import BudgetDefinitions
 from voicegateway_controller.budgets.history import History, SpendHours
+from voicegateway_controller.budgets.service import Budgets
+from voicegateway_controller.errors import RedisUnavailable
 from voicegateway_shared.budgets import BudgetSpec
 from voicegateway_shared.budgets.window import CALENDAR_KINDS
 from voicegateway_shared.money import format_nano_usd
@@ -35,16 +38,19 @@ class Notify(Protocol):
 class AnomalyWatch:
     """One step that may be repeated as often as one likes; lives as long as the process."""
 
-    def __init__(self, history: History, notify: Notify, definitions: Callable[[], BudgetDefinitions | None]) -> None:
+    def __init__(self, history: History, budgets: Budgets, notify: Notify) -> None:
         self._history = history
+        self._budgets = budgets
         self._notify = notify
-        self._definitions = definitions
 
     async def step(self) -> None:
         """Tell of each odd hour that runs or has just ended. Raises DatabaseUnavailable."""
         now = datetime.now(UTC)
+        with suppress(RedisUnavailable):
+            # For the zones of projects; the runner does not follow the budgets otherwise.
+            await self._budgets.refresh()
         hours = await self._history.hours(now)
-        for odd in odd_hours(hours, self._definitions(), now):
+        for odd in odd_hours(hours, self._budgets.known, now):
             await self._notify(
                 "anomaly",
                 odd.key,

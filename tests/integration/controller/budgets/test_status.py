@@ -13,9 +13,10 @@ from tests.fixtures.traces import a_request, a_span
 
 from voicegateway_controller.access import Role
 from voicegateway_controller.alerts import Alerts
-from voicegateway_controller.budgets import AnomalyWatch, BudgetDefinitions, History
+from voicegateway_controller.budgets import AnomalyWatch, Budgets, History
 from voicegateway_controller.budgets.pools import BudgetPools, Opening, Terms
 from voicegateway_controller.budgets.windows import open_window
+from voicegateway_controller.declared import SetCopy
 from voicegateway_shared.budgets import BudgetSpec, parse_budgets
 
 USD = 10**9
@@ -61,7 +62,7 @@ async def redis(redis_url: str) -> Any:
 
 
 async def _opened(redis: Redis, budget: dict[str, Any], *, spent: int, unknown: int = 0) -> None:
-    """Open the pool of a budget's open window, as leasing does at its first claim."""
+    """Open the pool of a budget's open window, as leasing does; before it is declared, or reconciling is quicker."""
     [spec] = parse_budgets([budget], providers=())
     now = datetime.now(UTC)
     window = open_window(spec, now)
@@ -82,9 +83,9 @@ async def _opened(redis: Redis, budget: dict[str, Any], *, spent: int, unknown: 
 async def test_a_window_that_nobody_leased_from_is_counted_by_the_ledger(
     api: httpx.AsyncClient, operator: dict[str, str], worker: dict[str, str], make_ledger: Any
 ) -> None:
-    await _put(api, operator, DAY_OF_ACME, {"project": "beta", "amount": "1", "window": "total"})
     await api.post("/v1/traces", content=a_request(a_span()), headers=worker)
     await make_ledger().drain(limit_s=10)
+    await _put(api, operator, DAY_OF_ACME, {"project": "beta", "amount": "1", "window": "total"})
 
     answer = await _status(api, operator)
 
@@ -138,8 +139,8 @@ async def test_a_pool_says_what_is_spent_and_reserved(
     api: httpx.AsyncClient, operator: dict[str, str], redis: Redis, action: str, spent: int, unknown: int, state: str
 ) -> None:
     budget = {**DAY_OF_ACME, "action": action}
-    await _put(api, operator, budget)
     await _opened(redis, budget, spent=spent, unknown=unknown)
+    await _put(api, operator, budget)
 
     [seen] = (await _status(api, operator))["budgets"]
 
@@ -153,8 +154,8 @@ async def test_a_pool_says_what_is_spent_and_reserved(
 async def test_a_budget_lowered_below_what_is_spent_says_so(
     api: httpx.AsyncClient, operator: dict[str, str], redis: Redis, db: Any
 ) -> None:
-    await _put(api, operator, DAY_OF_ACME)
     await _opened(redis, DAY_OF_ACME, spent=5_000_000)
+    await _put(api, operator, DAY_OF_ACME)
     await _spent(db, {datetime.now(UTC).replace(minute=0, second=0, microsecond=0): 7 * USD}, project="beta")
 
     lowered = await _put(
@@ -232,12 +233,12 @@ async def test_weeks_of_history_foretell_the_month(api: httpx.AsyncClient, opera
 
 
 async def test_an_odd_hour_is_seen_and_told_once(
-    api: httpx.AsyncClient, operator: dict[str, str], db: Any, engine: AsyncEngine
+    api: httpx.AsyncClient, operator: dict[str, str], db: Any, engine: AsyncEngine, redis: Redis
 ) -> None:
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     usual = {hour - week * WEEK: 2 * USD for week in range(1, 5)} | {hour - 5 * WEEK + HOUR: 1}
     await _spent(db, {**usual, hour: 40 * USD})
-    watch = AnomalyWatch(History(engine), Alerts(engine).raise_, lambda: BudgetDefinitions())
+    watch = AnomalyWatch(History(engine), Budgets(engine, SetCopy(redis, "budgets")), Alerts(engine).raise_)
 
     await watch.step()
     await watch.step()

@@ -82,8 +82,8 @@ async def test_a_file_may_name_one_zone_and_hold_limits_beside(voicegw: Voicegw,
 
 
 async def test_the_table_and_the_json_show_each_budget(voicegw: Voicegw, file: Path, db: Any) -> None:
-    await voicegw("apply", str(file))
     await _spend(db, "10.5")
+    await voicegw("apply", str(file))
 
     table = await voicegw()
     status = json.loads((await voicegw("--json")).out)
@@ -102,7 +102,6 @@ async def test_the_table_and_the_json_show_each_budget(voicegw: Voicegw, file: P
 async def test_a_forecast_says_when_money_runs_out(voicegw: Voicegw, tmp_path: Path, db: Any) -> None:
     path = tmp_path / "budgets.yaml"
     path.write_text('budgets: [{project: acme, amount: "12", window: total}]')
-    # First, for the hours that forecasts are made of may be some seconds old.
     await _spend(db, "10.5")
     await voicegw("apply", str(path))
 
