@@ -23,6 +23,8 @@ AWAY_S: Final = 2.0
 """After Postgres did not answer, it is not asked again for so long, and raises go without it."""
 CHUNK_PART: Final = 500
 """The ceiling is raised by 1/500 of the amount beyond what is asked for: all that a loss of memory can hold up."""
+CEILING_MAX: Final = 2**53
+"""What a double counts exactly, and the table's bound: $9.0 M. A rolling day's counts all that it ever released."""
 OPEN_LOCK: Final = 0x5647_424F
 """First half of the advisory locks under which windows are opened. The letters say VGBO."""
 

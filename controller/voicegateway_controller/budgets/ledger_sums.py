@@ -61,6 +61,13 @@ class LedgerSums:
             found |= await asyncio.to_thread(_matched, theirs, amounts)
         return found
 
+    async def since_day_before(
+        self, connection: Connection, window: OpenWindow, opened_at: datetime, now: datetime
+    ) -> int:
+        """Return what the ledger has since the beginning of the rolling day that was open at an instant."""
+        since = datetime.fromtimestamp(counted_slices(opened_at).start * SLICE_S, UTC)
+        return _sum(window.spec.selector, await self._between(connection, since, None, now))
+
     async def slices(self, connection: Connection, window: OpenWindow, now: datetime) -> dict[int, int]:
         """Return what the ledger has of each slice that a rolling day still counts."""
         slices = counted_slices(now)

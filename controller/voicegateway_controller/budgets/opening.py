@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from voicegateway_controller import metrics
-from voicegateway_controller.budgets.ceilings import Ceilings, WindowRow, chunk
+from voicegateway_controller.budgets.ceilings import CEILING_MAX, Ceilings, WindowRow, chunk
 from voicegateway_controller.budgets.flights import Flights
 from voicegateway_controller.budgets.ledger_sums import RECENT, LedgerSums
 from voicegateway_controller.budgets.pools import BudgetPools, Opening, Terms
@@ -67,7 +67,7 @@ class Openings:
         before = await self._ceilings.row(connection, window)
         # What the ledger has may be older than the ceiling, never younger: the difference counts as spent or leased.
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            spent, slices, seeds = await self._remembered(connection, window, before, now)
+            spent, gone, slices, seeds = await self._remembered(connection, window, before, now)
         is_open, seen_us = await self._pools.now_us(window.pool)
         if is_open:
             return "open"
@@ -77,8 +77,9 @@ class Openings:
             seen_us=seen_us,
             epoch=row.epoch,
             ceiling=row.ceiling,
-            unknown=max(0, row.ceiling - spent) if row.epoch > 1 else 0,
+            unknown=max(0, row.ceiling - spent - gone) if row.epoch > 1 else 0,
             spent=spent,
+            gone=gone,
             seeds=seeds,
             slices=slices,
         )
@@ -91,19 +92,23 @@ class Openings:
 
     async def _remembered(
         self, connection: Connection, window: OpenWindow, before: WindowRow | None, now: datetime
-    ) -> tuple[int, dict[int, int], dict[str, int]]:
+    ) -> tuple[int, int, dict[int, int], dict[str, int]]:
         slices: dict[int, int] = {}
+        gone = 0
         if window.is_rolling:
             slices = await self._sums.slices(connection, window, now)
             spent = sum(slices.values())
+            if before is not None:
+                ever = await self._sums.since_day_before(connection, window, before.opened_at, now)
+                gone = max(0, ever - spent)
         else:
             spent = (await self._sums.totals(connection, [window], now))[window.pool]
         if before is None:
             # Nobody was told of this window: there is nobody to remember.
-            return spent, slices, {}
+            return spent, gone, slices, {}
         recent = await self._sums.recent_holders(connection, now)
         seeds = await self._sums.of_holders(connection, window, recent, since=before.opened_at, until=now + RECENT)
-        return spent, slices, {incarnation: amount for incarnation, amount in seeds.items() if amount}
+        return spent, gone, slices, {incarnation: amount for incarnation, amount in seeds.items() if amount}
 
     async def seed(self, connection: Connection, window: OpenWindow, incarnation: str, *, until_us: int) -> int:
         """Return what the ledger has of a holder until an instant, since the window was first opened."""
@@ -114,7 +119,10 @@ class Openings:
         return found.get(incarnation, 0)
 
     async def _raise(self, window: OpenWindow, terms: Terms, *, epoch: int, needs: int) -> None:
-        ceiling = max(needs, min(terms.limit, needs + chunk(terms.limit)))
+        ceiling = needs + chunk(terms.limit)
+        if not terms.is_rolling:
+            ceiling = max(needs, min(terms.limit, ceiling))
+        ceiling = min(ceiling, CEILING_MAX)
         try:
             held = await self._ceilings.raise_to(window, epoch=epoch, ceiling=ceiling)
         except DatabaseUnavailable as error:

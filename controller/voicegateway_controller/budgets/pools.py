@@ -83,6 +83,8 @@ class Opening:
     """What the ledger has of each holder that was charged anything lately."""
     slices: Mapping[int, int]
     """What the ledger has of each slice, of a rolling day."""
+    gone: int = 0
+    """What a rolling day has forgotten since it was first opened; the ceiling counts it, the amount does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,8 +229,8 @@ def open_arguments(terms: Terms, opening: Opening) -> list[Any]:
     """Return the arguments of open.lua."""
     pairs = (part for each in (opening.seeds, opening.slices) for pair in each.items() for part in pair)
     return [
-        opening.seen_us, opening.epoch, opening.ceiling, opening.unknown, opening.spent, terms.limit, terms.revision,
-        int(terms.is_rolling), terms.live_ms, len(opening.seeds), *pairs,
+        opening.seen_us, opening.epoch, opening.ceiling, opening.unknown, opening.spent, opening.gone, terms.limit,
+        terms.revision, int(terms.is_rolling), terms.live_ms, len(opening.seeds), *pairs,
     ]  # fmt: skip
 
 

@@ -58,8 +58,9 @@ else
     if not is_scarce then
       size = must + math.max(0, math.min(want - must, math.floor((free - must) / (2 * pool.holders))))
     end
-    local room = math.min(free, pool.ceiling - committed)
-    if size > room and free > 0 then needs = committed + math.min(size, free) end
+    local released = committed + pool.gone
+    local room = math.min(free, pool.ceiling - released)
+    if size > room and free > 0 then needs = released + math.min(size, free) end
     local grant = 0
     if must <= room then
       grant = math.min(size, room)
@@ -76,7 +77,7 @@ else
       retry_ms = 50
     end
     local ahead = math.min(math.floor(pool.limit / AHEAD_PART), free - grant)
-    if needs == 0 and ahead > room - grant then needs = committed + grant + ahead end
+    if needs == 0 and ahead > room - grant then needs = released + grant + ahead end
     if must == 0 and want > 0 and grant == 0 then retry_ms = 500 end
     if pool.spent >= pool.limit then state, retry_ms, needs = 'exhausted', 1000, 0 end
   end

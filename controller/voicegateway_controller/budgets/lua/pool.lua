@@ -1,8 +1,9 @@
 -- What every script of a budget's pool begins with: the pool as it is kept, and what time does to it.
 -- KEYS 1 pool (hash)  2 holders (hash)  3 expiry (zset)  4 seeds (hash)  5 slices (hash)  6 silent (set); one hash tag
 -- Amounts are whole nano-dollars, exact up to 2^53; instants are microseconds of this server's clock.
--- What must always hold: spent + outstanding + unknown <= min(ceiling, limit) after every grant, and outstanding is the
--- sum of granted - used over all holders' records (docs/concepts/budgets.md has the proof).
+-- What must always hold: after every grant spent + outstanding + unknown <= limit, and with what a rolling day has
+-- forgotten (`gone`) <= ceiling; outstanding is the sum of granted - used over all holders' records; spent is the higher
+-- of what holders told and what the ledger has, which are never added (docs/concepts/budgets.md has the proof).
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local boot = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
@@ -11,12 +12,14 @@ local KEEP_US = 600000000         -- MONEY_KEEP_MS: who says nothing for so long
 local FORGET_US = 604800000000    -- a silent holder's counter is kept for a week, in case it only had nothing to say
 local SEEDS_US = 900000000        -- `open` knows of everybody who was charged anything in this time before it
 local SLICE_US, SLICES_BACK = 300000000, 288  -- of a rolling day: shared/voicegateway_shared/budgets/window.py
+local STALE_US = 600000000        -- how long the ledger's sum of a rolling day is believed
 local TOUCH_US = 3600000000       -- how often the life of the keys is prolonged
 local EXACT_MAX = 9007199254740991
 local AMOUNT_MAX = 4503599627370496
 local LIVING, SILENT, GONE = 0, 1, 2
-local FIELDS = {'epoch', 'revision', 'limit', 'ceiling', 'spent', 'outstanding', 'unknown', 'unknown_until', 'opened_at',
-                'holders', 'slice', 'short_at', 'live_ms', 'touched_at', 'forgotten', 'unbacked'}
+local FIELDS = {'epoch', 'revision', 'limit', 'ceiling', 'spent', 'told', 'ledger', 'ledger_at', 'gone', 'outstanding',
+                'unknown', 'unknown_until', 'opened_at', 'holders', 'slice', 'short_at', 'live_ms', 'touched_at',
+                'forgotten', 'unbacked'}
 
 local function whole(number) return string.format('%d', number) end
 
@@ -54,7 +57,8 @@ end
 
 -- What was spent is a fact, whatever was granted. In a rolling day it belongs to the slice of this moment.
 local function charge(pool, amount)
-  pool.spent = math.min(EXACT_MAX, pool.spent + amount)
+  pool.told = math.min(EXACT_MAX, pool.told + amount)
+  pool.spent = math.max(pool.told, pool.ledger)
   if pool.slice >= 0 then
     redis.call('HINCRBY', KEYS[5], whole(math.floor(now / SLICE_US)), whole(amount))
     redis.call('PEXPIRE', KEYS[5], whole(pool.live_ms))
@@ -88,12 +92,16 @@ local function pass_time(pool)
     local flat = redis.call('HGETALL', KEYS[5])
     for i = 1, #flat, 2 do
       if tonumber(flat[i]) < slice - SLICES_BACK then
-        pool.spent = math.max(0, pool.spent - tonumber(flat[i + 1]))
+        pool.told = math.max(0, pool.told - tonumber(flat[i + 1]))
+        pool.gone = math.min(EXACT_MAX, pool.gone + tonumber(flat[i + 1]))
         redis.call('HDEL', KEYS[5], flat[i])
       end
     end
     pool.slice = slice
   end
+  -- The ledger's sum of a rolling day sinks too; one that nobody has renewed for long says nothing.
+  if pool.slice >= 0 and now - pool.ledger_at > STALE_US then pool.ledger = 0 end
+  pool.spent = math.max(pool.told, pool.ledger)
   if now >= pool.unknown_until then pool.unknown = 0 end
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', whole(now), 'LIMIT', 0, 16)) do
     local holder = load_holder(name)

@@ -263,17 +263,18 @@ def test_a_first_opening_asks_nobody_for_what_was_before(pool: ScriptedPool) -> 
     assert pool.amounts() == (60, 0, 0)
 
 
-def test_the_unknown_shrinks_by_the_ledger_and_ends_with_the_leases(server: redis.Redis) -> None:
+def test_the_unknown_ends_with_the_leases_and_not_before(server: redis.Redis) -> None:
     pool = ScriptedPool(server)
     pool.open(epoch=2, ceiling=500, spent=200, unknown=300)
 
     pool.merge(250)
     pool.now_us += KEEP_US - 1
-    before = pool.merge(0), pool.amounts()
+    pool.merge(250)
+    before = pool.amounts()
     pool.now_us += 1
-    pool.merge(0)
+    pool.merge(250)
 
-    assert before[1] == (250, 0, 250)
+    assert before == (250, 0, 300), "whose money the ledger shows is not known"
     assert pool.amounts() == (250, 0, 0)
 
 
@@ -281,9 +282,23 @@ def test_the_ledger_raises_what_is_spent_and_never_lowers_it(pool: ScriptedPool)
     pool.lease("a", used=100, granted=100)
 
     pool.merge(140)
+    higher = pool.amounts()
+    pool.merge(90)
+
+    assert higher == (140, 0, 0)
+    assert pool.amounts() == (100, 0, 0), "what a holder told"
+
+
+def test_what_the_ledger_shows_before_its_holder_tells_is_not_counted_twice(pool: ScriptedPool) -> None:
+    pool.lease("a", need=300)
+
+    pool.merge(120)
+    shown = pool.amounts()
+    pool.lease("a", used=120, granted=300)
     pool.merge(120)
 
-    assert pool.amounts() == (140, 0, 0)
+    assert shown == (120, 300, 0), "for a moment, on the safe side"
+    assert pool.amounts() == (120, 180, 0)
 
 
 def test_a_silent_holder_loses_its_lease_and_keeps_its_counter(pool: ScriptedPool) -> None:
@@ -422,7 +437,7 @@ def test_a_budget_that_does_not_stop_counts_and_refuses_nothing(server: redis.Re
 def test_a_rolling_day_forgets_slice_by_slice(server: redis.Redis) -> None:
     pool = ScriptedPool(server, is_rolling=True)
     pool.now_us -= pool.now_us % SLICE_US
-    pool.open()
+    pool.open(ceiling=5_000)
     pool.lease("a", used=600, granted=600)
     pool.now_us += 2 * SLICE_US
     pool.lease("a", used=900, granted=900)
@@ -449,6 +464,34 @@ def test_a_rolling_day_is_opened_with_the_ledgers_slices(server: redis.Redis) ->
     pool.merge(0)
 
     assert pool.amounts() == (300, 0, 0)
+
+
+def test_a_rolling_days_ceiling_counts_what_is_forgotten(server: redis.Redis) -> None:
+    pool = ScriptedPool(server, is_rolling=True)
+    pool.open(epoch=2, ceiling=4_800, spent=500, gone=4_000, unknown=300, slices={pool.now_us // SLICE_US: 500})
+
+    back = pool.lease("a", granted=300)
+    short = pool.lease("b", seq=1, need=100)
+    pool.run("raise_ceiling", 2, short.needs, 1)
+    granted = pool.lease("b", seq=1, need=100)
+
+    assert (back.lease.granted, short.lease.granted, short.is_short, short.needs) == (300, 0, True, 4_900)
+    assert granted.lease.granted == 100
+    assert pool.amounts() == (500, 400, 0)
+
+
+def test_the_ledgers_sum_of_a_rolling_day_is_believed_for_a_while(server: redis.Redis) -> None:
+    pool = ScriptedPool(server, is_rolling=True)
+    pool.open()
+
+    pool.merge(400)
+    pool.now_us += 600_000_000
+    pool.lease("a")
+    believed = pool.amounts()
+    pool.now_us += 1
+    pool.lease("a")
+
+    assert (believed[0], pool.amounts()[0]) == (400, 0)
 
 
 def test_amounts_are_exact_up_to_the_largest_budget(server: redis.Redis) -> None:

@@ -33,7 +33,8 @@ async def declare(api: httpx.AsyncClient, make_token: Any) -> Declare:
 async def send(
     api: httpx.AsyncClient, headers: dict[str, str], seq: int, *claims: dict[str, Any], name: str = "h-1", **said: Any
 ) -> httpx.Response:
-    report = {"claims": list(claims), **{key: said.pop(key) for key in ("tag", "recovered", "models") if key in said}}
+    report: dict[str, Any] = {key: said.pop(key) for key in ("tag", "recovered", "models") if key in said}
+    report["claims"] = list(claims)
     message = {"incarnation": name, "seq": seq, "host": "h", "pid": 1, "shim_version": "0.1.0", "sessions": None}
     return await api.post("/v1/sync", content=json.dumps(message | {"money": report} | said), headers=headers)
 
