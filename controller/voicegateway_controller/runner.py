@@ -27,10 +27,13 @@ from voicegateway_controller.alerts.delivery import Delivery
 from voicegateway_controller.alerts.sources import Sources
 from voicegateway_controller.alerts.steps import Step, alert_steps
 from voicegateway_controller.background import end, forever
+from voicegateway_controller.budgets import AnomalyWatch, Budgets, History
+from voicegateway_controller.budgets.watching import INTERVAL_S as WATCH_INTERVAL_S
 from voicegateway_controller.catalog import load_catalog, record_catalog
 from voicegateway_controller.db import migrate
 from voicegateway_controller.db.engine import make_engine, raw_connection
 from voicegateway_controller.db.partitions import ensure_partitions
+from voicegateway_controller.declared import SetCopy
 from voicegateway_controller.errors import ControllerError, DatabaseUnavailable, SchemaNotMigrated
 from voicegateway_controller.fleet.presence import Presence
 from voicegateway_controller.ledger import Ledger, verify_rollups
@@ -142,6 +145,9 @@ class Runner:
         alerts = Alerts(self._engine)
         sources = Sources(self._engine, alerts, ledger_lag_s=self._settings.alert_ledger_lag_s)
         yield from alert_steps(Delivery(self._engine, self._channels), sources, self.ledger, presence)
+        budgets = Budgets(self._engine, SetCopy(redis, "budgets"))
+        watch = AnomalyWatch(History(self._engine), budgets, alerts.raise_)
+        yield Step("anomalies", watch.step, WATCH_INTERVAL_S)
 
     async def _sweep(self) -> None:
         """Rate what is there, hinted or not, and show what is left."""
