@@ -27,6 +27,8 @@ export default defineConfig({
           environment: "jsdom",
           include: ["src/**/*.test.tsx"],
           setupFiles: ["src/testing/setup.ts"],
+          // A page in jsdom takes seconds while the machine is busy with other tests.
+          testTimeout: 30_000,
         },
       },
     ],

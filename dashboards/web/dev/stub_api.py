@@ -19,6 +19,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
+import stub_budgets
+
 Json = dict[str, Any]
 
 BUNDLE = Path(__file__).resolve().parents[3] / "controller" / "voicegateway_controller" / "web"
@@ -185,9 +187,9 @@ def sessions(query: Json, now: datetime) -> Json:
 def live(query: Json, now: datetime) -> Json:
     names = ("session_id", "project", "agent", "room", "started_at", "amount_usd")
     if not spans():
-        return {"calls": 0, "workers": 0, "sessions": []}
+        return {"calls": 0, "workers": 0, "sessions": [], "may_end": True}
     running = [{name: row[name] for name in names} for row in session_rows(now) if row["live"]]
-    return {"calls": len(running), "workers": 3, "sessions": running}
+    return {"calls": len(running), "workers": 3, "sessions": running, "may_end": True}
 
 
 def ledger_status(query: Json, now: datetime) -> Json:
@@ -201,6 +203,15 @@ def ledger_status(query: Json, now: datetime) -> Json:
     }
 
 
+def budgets_status(query: Json, now: datetime) -> Json:
+    status = stub_budgets.status(now)
+    return status if spans() else {**status, "budgets": [], "projects": [], "anomalies": []}
+
+
+def alerts(query: Json, now: datetime) -> Json:
+    return stub_budgets.alerts(now) if spans() else {"alerts": [], "next": None}
+
+
 REPORTS = {
     "/api/v1/costs": costs,
     "/api/v1/spend": spend,
@@ -208,6 +219,8 @@ REPORTS = {
     "/api/v1/sessions": sessions,
     "/api/v1/live": live,
     "/api/v1/ledger/status": ledger_status,
+    "/api/v1/budgets/status": budgets_status,
+    "/api/v1/alerts": alerts,
 }
 
 
@@ -227,6 +240,11 @@ class Stub(SimpleHTTPRequestHandler):
         else:
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
             self.answer(HTTPStatus.OK, REPORTS[url.path](query, datetime.now(UTC)))
+
+    def do_POST(self) -> None:
+        """Every call may be ended, and goes on."""
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.answer(HTTPStatus.OK, {})
 
     def answer(self, status: HTTPStatus, body: Json) -> None:
         payload = json.dumps(body).encode()

@@ -1,4 +1,4 @@
-// The frame: signed out shows the login view, signed in the overview.
+// The app: signed out shows the login view, signed in the pages.
 import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { ApiProblem } from "./api/client";
@@ -6,7 +6,7 @@ import { pollingOptions } from "./api/report";
 import { Login } from "./auth/login";
 import { SessionContext, type Session } from "./auth/session";
 import { storedToken, storeToken, takeTokenFromUrl } from "./auth/token";
-import { Overview } from "./pages/overview";
+import { Frame } from "./pages/frame";
 
 interface Access {
   readonly token: string | null;
@@ -52,7 +52,7 @@ function SignedIn({ token, onSignOut }: SignedInProps) {
   return (
     <SessionContext value={session}>
       <QueryClientProvider client={client}>
-        <Overview />
+        <Frame />
       </QueryClientProvider>
     </SessionContext>
   );

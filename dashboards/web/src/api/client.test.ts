@@ -22,6 +22,21 @@ test("asks the same origin with the token and reads the answer", async () => {
   );
 });
 
+test("an order goes by POST as JSON", async () => {
+  const fetched = answerWith(Response.json({ amount_usd: "0" }));
+
+  await ask({ ...QUESTION, query: {}, order: { sentence: "Goodbye." } }, "vgw_a");
+
+  expect(fetched).toHaveBeenCalledWith(
+    "/api/v1/costs",
+    expect.objectContaining({
+      method: "POST",
+      body: '{"sentence":"Goodbye."}',
+      headers: { Authorization: "Bearer vgw_a", Accept: "application/json", "Content-Type": "application/json" },
+    }),
+  );
+});
+
 test.each<[number, ProblemKind]>([
   [401, "unauthorized"],
   [403, "forbidden"],

@@ -6,6 +6,8 @@ import { MalformedAnswer, type Decoder } from "./decode";
 export interface Question<T> {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
+  /** What is ordered, sent by POST; a question without it changes nothing. */
+  readonly order?: object;
   readonly decode: Decoder<T>;
 }
 
@@ -45,9 +47,18 @@ export async function ask<T>(question: Question<T>, token: string, signal?: Abor
 async function send<T>(question: Question<T>, token: string, signal?: AbortSignal): Promise<Response> {
   const query = new URLSearchParams(question.query).toString();
   const timeout = AbortSignal.timeout(ANSWER_WAIT_MS_MAX);
+  const headers = { Authorization: `Bearer ${token}`, Accept: "application/json" };
+  const order =
+    question.order === undefined
+      ? { headers }
+      : {
+          method: "POST",
+          headers: { ...headers, "Content-Type": "application/json" },
+          body: JSON.stringify(question.order),
+        };
   try {
     return await fetch(`/api/v1/${question.path}${query && `?${query}`}`, {
-      headers: { Authorization: `Bearer ${token}`, Accept: "application/json" },
+      ...order,
       cache: "no-store",
       credentials: "omit",
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,

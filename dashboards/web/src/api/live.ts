@@ -1,10 +1,12 @@
 // What is running now: calls, workers, and each call's spend so far.
-import { count, instant, listOf, optional, shape, text, usd, type Decoder } from "./decode";
+import { count, flag, instant, listOf, optional, shape, text, usd, type Decoder } from "./decode";
 import type { Report } from "./report";
 
 const liveAnswer = shape({
   calls: count,
   workers: count,
+  // A controller of before there was a way to end calls does not say it.
+  may_end: optional(flag),
   sessions: listOf(
     shape({
       session_id: text,

@@ -1,4 +1,4 @@
-// The header: calls, workers, how far the ledger is behind, and whether the page still hears the controller.
+// The header: the pages, calls, workers, how far the ledger is behind, and whether the page still hears the controller.
 import type { LedgerStatus } from "../api/ledger";
 import type { Live } from "../api/live";
 import { useSession } from "../auth/session";
@@ -7,8 +7,13 @@ import { formatClock, formatDuration, type Zone } from "../lib/time";
 import { Badge } from "../ui/badge";
 import { Logo } from "../ui/logo";
 import type { Polled } from "../ui/state";
+import { linkTo, PAGES, type Page } from "./page";
 
-export interface HeaderProps {
+export interface HeaderProps extends ConnectionProps {
+  readonly page: Page;
+}
+
+interface ConnectionProps {
   readonly live: Polled<Live>;
   readonly ledger: Polled<LedgerStatus>;
   readonly zone: Zone;
@@ -16,7 +21,7 @@ export interface HeaderProps {
 
 const UNKNOWN = "–";
 
-export function Header({ live, ledger, zone }: HeaderProps) {
+export function Header({ page, live, ledger, zone }: HeaderProps) {
   const session = useSession();
   // What was running when the controller was last heard is no answer to what is running now.
   const running = live.error === null ? live.data : undefined;
@@ -27,6 +32,13 @@ export function Header({ live, ledger, zone }: HeaderProps) {
         <h1 className="brand">
           <Logo /> VoiceGateway
         </h1>
+        <nav className="pages" aria-label="Pages">
+          {(Object.keys(PAGES) as Page[]).map((each) => (
+            <a key={each} href={linkTo(each)} aria-current={each === page ? "page" : undefined}>
+              {PAGES[each]}
+            </a>
+          ))}
+        </nav>
         <dl className="header-facts">
           <Fact name="Calls live" value={running && formatCount(running.calls)} />
           <Fact name="Workers" value={running && formatCount(running.workers)} />
@@ -62,7 +74,7 @@ function Fact({ name, value = UNKNOWN, title }: FactProps) {
   );
 }
 
-function Connection({ live, ledger, zone }: HeaderProps) {
+function Connection({ live, ledger, zone }: ConnectionProps) {
   const last = Math.max(live.dataUpdatedAt, ledger.dataUpdatedAt);
   const heard = last > 0 ? formatClock(last, zone, "second") : null;
   // Only the state is announced; a clock read out every two seconds would drown everything else.

@@ -1,44 +1,74 @@
 // The last calls with their cost, the running ones on top.
+import { useState } from "react";
 import { atController } from "../api/clock";
 import { useReport } from "../api/report";
 import { sessionKey, sessionsReport, withLive, type SessionRow } from "../api/sessions";
-import type { LiveSession } from "../api/live";
+import type { Live } from "../api/live";
 import { formatCount, shortId } from "../lib/format";
 import { DAY_MS, formatClock, formatDay, formatDuration, formatInstant, type Zone } from "../lib/time";
 import { AmountOf } from "../ui/amount";
 import { Badge, Doubts } from "../ui/badge";
 import { Panel } from "../ui/panel";
 import { Table, type Column } from "../ui/table";
+import { EndCall } from "./end_call";
 
 export interface SessionsPanelProps {
-  readonly live: readonly LiveSession[];
+  /** Undefined while nobody knows what is running. */
+  readonly live: Live | undefined;
   readonly zone: Zone;
 }
 
 export function SessionsPanel({ live, zone }: SessionsPanelProps) {
   const sessions = useReport(sessionsReport);
+  const [asking, setAsking] = useState<SessionRow | null>(null);
+  const [told, setTold] = useState<ReadonlyMap<string, number>>(new Map());
+  const running = live?.sessions ?? [];
+  const ending = live?.may_end === true ? { told, ask: setAsking } : null;
   return (
     <Panel
       title="Latest sessions"
       what="the sessions"
       polled={sessions}
       zone={zone}
-      isEmpty={(data) => data.rows.length === 0 && live.length === 0}
+      isEmpty={(data) => data.rows.length === 0 && running.length === 0}
       empty={{ title: "No sessions yet", hint: "Start a worker with VOICEGATEWAY_URL and VOICEGATEWAY_TOKEN set." }}
     >
       {(data) => (
-        <Table
-          caption="Latest sessions and their cost"
-          columns={columnsFor(atController(sessions.dataUpdatedAt), zone)}
-          rows={withLive(data.rows, live)}
-          rowKey={sessionKey}
-        />
+        <>
+          <Table
+            caption="Latest sessions and their cost"
+            columns={columnsFor(atController(sessions.dataUpdatedAt), zone, ending)}
+            rows={withLive(data.rows, running)}
+            rowKey={sessionKey}
+          />
+          {asking !== null && (
+            <EndCall
+              row={asking}
+              onTold={() => {
+                setTold(new Map(told).set(asking.session_id, atController(Date.now())));
+                setAsking(null);
+              }}
+              onCancel={() => {
+                setAsking(null);
+              }}
+            />
+          )}
+        </>
       )}
     </Panel>
   );
 }
 
-function columnsFor(now: number, zone: Zone): Column<SessionRow>[] {
+// A worker that has not obeyed by then is overruled through LiveKit, where there is one; else it is to be told again.
+const OBEYED_WITHIN_MS = 60_000;
+
+/** Of those who may end calls: which they have ended when, and how to ask for another. */
+interface Ending {
+  readonly told: ReadonlyMap<string, number>;
+  readonly ask: (row: SessionRow) => void;
+}
+
+function columnsFor(now: number, zone: Zone, ending: Ending | null): Column<SessionRow>[] {
   return [
     {
       name: "Session",
@@ -57,6 +87,11 @@ function columnsFor(now: number, zone: Zone): Column<SessionRow>[] {
           <div className="phone-only small muted">
             {row.project} · <Started at={row.started_at} now={now} zone={zone} />
           </div>
+          {ending !== null && (
+            <div className="phone-only">
+              <End row={row} ending={ending} now={now} />
+            </div>
+          )}
         </>
       ),
     },
@@ -79,7 +114,34 @@ function columnsFor(now: number, zone: Zone): Column<SessionRow>[] {
       ),
     },
     { name: "Notes", quiet: true, wideOnly: true, cell: (row) => <Notes of={row} /> },
+    ...(ending === null
+      ? []
+      : [{ name: "End", quiet: true, wideOnly: true, cell: (row: SessionRow) => <End row={row} ending={ending} now={now} /> }]),
   ];
+}
+
+interface EndProps {
+  readonly row: SessionRow;
+  readonly ending: Ending;
+  readonly now: number;
+}
+
+function End({ row, ending, now }: EndProps) {
+  if (!row.live) return null;
+  const toldAt = ending.told.get(row.session_id);
+  if (toldAt !== undefined && now - toldAt < OBEYED_WITHIN_MS) return <span className="muted">ending…</span>;
+  return (
+    <button
+      type="button"
+      className="button button-small"
+      aria-label={`End call ${row.session_id}`}
+      onClick={() => {
+        ending.ask(row);
+      }}
+    >
+      End call
+    </button>
+  );
 }
 
 function Notes({ of }: { readonly of: SessionRow }) {

@@ -9,6 +9,8 @@ export interface Asked {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly token: string | null;
+  /** What was ordered, for a POST. */
+  readonly order?: unknown;
 }
 
 export const GOOD_TOKEN = "vgw_viewer_secret";
@@ -54,7 +56,7 @@ export const ANSWERS: Readonly<Record<string, Answer>> = {
       },
     ],
   },
-  live: { calls: 7, workers: 2, sessions: [] },
+  live: { calls: 7, workers: 2, sessions: [], may_end: false },
   "ledger/status": {
     pending_spans: 4,
     oldest_pending_age_ms: 350,
@@ -63,6 +65,8 @@ export const ANSWERS: Readonly<Record<string, Answer>> = {
     unrated_requests_total: 0,
     last_rated_at: null,
   },
+  "budgets/status": { is_live: true, budgets: [], projects: [], anomalies: [] },
+  alerts: { alerts: [], next: null },
 };
 
 /** Answer fetch until the test ends; returns what is asked, as it is asked. */
@@ -73,7 +77,8 @@ export function fakeApi(changed: Readonly<Record<string, Answer>> = {}): Asked[]
     const url = new URL(input, "http://controller.test");
     const path = url.pathname.replace("/api/v1/", "");
     const token = new Headers(init.headers).get("Authorization");
-    asked.push({ path, query: Object.fromEntries(url.searchParams), token });
+    const order = typeof init.body === "string" ? { order: JSON.parse(init.body) as unknown } : {};
+    asked.push({ path, query: Object.fromEntries(url.searchParams), token, ...order });
     if (token !== `Bearer ${GOOD_TOKEN}`) return Promise.resolve(problem(401, "This token is unknown."));
     const answer = answers[path];
     if (answer === undefined) return Promise.resolve(problem(404, `No report ${path}.`));
