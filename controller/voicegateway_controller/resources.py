@@ -20,6 +20,7 @@ from voicegateway_controller.db.engine import make_engine, raw_connection
 from voicegateway_controller.declared import SetCopy
 from voicegateway_controller.errors import DatabaseUnavailable
 from voicegateway_controller.fleet import Fleet
+from voicegateway_controller.fleet.presence import Presence
 from voicegateway_controller.limits import (
     DefinitionsCopy,
     Gauges,
@@ -35,6 +36,7 @@ from voicegateway_controller.queue import HintSender
 from voicegateway_controller.redis_client import open_redis
 from voicegateway_controller.reports.service import Reports
 from voicegateway_controller.sessions import Directives
+from voicegateway_controller.sessions.service import SessionEnding
 from voicegateway_controller.settings import Settings
 from voicegateway_controller.usage.service import Intake
 
@@ -59,6 +61,7 @@ class Resources:
     alerts: Alerts
     money: Money
     directives: Directives
+    session_ending: SessionEnding
 
 
 @asynccontextmanager
@@ -108,6 +111,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             alerts=alerts,
             money=money,
             directives=directives,
+            session_ending=SessionEnding(engine, Presence(redis), directives),
         )
     finally:
         await money.close()

@@ -42,6 +42,10 @@ from voicegateway_controller.queue import QUEUE_NAME, ROLLUP_JOB, open_queue
 from voicegateway_controller.redis_client import open_redis
 from voicegateway_controller.resources import wait_for_postgres
 from voicegateway_controller.runner_http import serve_health
+from voicegateway_controller.sessions.directives import Directives
+from voicegateway_controller.sessions.escalation import INTERVAL_S as ESCALATION_INTERVAL_S
+from voicegateway_controller.sessions.escalation import Escalation
+from voicegateway_controller.sessions.livekit_rooms import open_rooms
 from voicegateway_controller.settings import Settings
 from voicegateway_shared.ids import new_incarnation
 
@@ -114,6 +118,7 @@ class Runner:
             concurrency=settings.rollup_concurrency,
         )
         self._channels = open_channels(settings)
+        self._rooms = open_rooms(settings)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run every loop until `stop` is set."""
@@ -148,6 +153,8 @@ class Runner:
         budgets = Budgets(self._engine, SetCopy(redis, "budgets"))
         watch = AnomalyWatch(History(self._engine), budgets, alerts.raise_)
         yield Step("anomalies", watch.step, WATCH_INTERVAL_S)
+        escalation = Escalation(Directives(redis), presence.holders, alerts, self._rooms)
+        yield Step("sessions.escalation", escalation.step, ESCALATION_INTERVAL_S)
 
     async def _sweep(self) -> None:
         """Rate what is there, hinted or not, and show what is left."""

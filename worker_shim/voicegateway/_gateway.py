@@ -3,12 +3,12 @@
 import asyncio
 import functools
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 from voicegateway import tracing
-from voicegateway._on_request import Handler, accept, decide
+from voicegateway._on_request import accept, decide
 from voicegateway.candidates import CANDIDATES_MAX
 from voicegateway.instrument import instrument, stand_together
 from voicegateway.options import Options
@@ -70,12 +70,6 @@ class Gateway:
         """
         return self._resolve(model, "tts", project, kwargs)
 
-    @overload
-    def on_request(self, given: Handler) -> Handler: ...
-
-    @overload
-    def on_request(self, given: Any) -> Coroutine[Any, Any, None]: ...
-
     def on_request(self, given: Any) -> Any:
         """Reject jobs whose budget is used up before a room is joined, and slow those that a budget throttles.
 
@@ -83,9 +77,7 @@ class Gateway:
         `WorkerOptions(request_fnc=gateway.on_request)`. Around a handler of your own it is asked first:
         `on_request=gateway.on_request(mine)`. Without a controller, or while it is silent, jobs are accepted.
         """
-        if callable(given):
-            return functools.partial(self._on_request, given)
-        return self._on_request(accept, given)
+        return self._on_request(accept, given) if not callable(given) else functools.partial(self._on_request, given)
 
     async def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until every settled request is on disk and, if a controller is set, acknowledged.
@@ -117,7 +109,7 @@ class Gateway:
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
-    async def _on_request(self, handler: Handler, request: Any) -> None:
+    async def _on_request(self, handler: Callable[[Any], Any], request: Any) -> None:
         await decide(self._runtime(), handler, request)
 
     def _resolve(self, model: Model, modality: Modality, project: str | None, kwargs: dict[str, Any]) -> Any:

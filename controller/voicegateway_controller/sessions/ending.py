@@ -9,6 +9,7 @@ from voicegateway_shared.wire.money import Directive
 Outcome = Literal["", "obeyed", "left", "removed", "failed"]
 """Empty: not known yet. `obeyed`: the worker ended it. `left`: it ended, whoever ended it. `removed`: LiveKit took the
 agent or the room away. `failed`: it was still carried when we gave up."""
+State = Literal["told", "obeyed", "escalated", "ended", "failed"]
 Step = Literal["settle", "remove_agent", "delete_room", "give_up"]
 
 SENTENCE_CHARS_MAX: Final = 300
@@ -49,6 +50,15 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_pending(self) -> bool:
         """Whether the session's worker is still told."""
         return self.done_ms == 0 and self.outcome in ("", "failed")
+
+    @property
+    def state(self) -> State:
+        """How far it is, for people."""
+        if self.outcome:
+            return "failed" if self.outcome == "failed" else "ended"
+        if self.attempts:
+            return "escalated"
+        return "obeyed" if self.done_ms else "told"
 
     @property
     def directive(self) -> Directive:

@@ -11,6 +11,8 @@ from livekit.protocol.room import DeleteRoomRequest, ListParticipantsRequest, Ro
 
 from voicegateway_controller.alerts.alert import one_line
 from voicegateway_controller.errors import ControllerError
+from voicegateway_controller.settings import Settings
+from voicegateway_shared.errors import ConfigurationError
 
 TIMEOUT_S: Final = 10.0
 """For everything that one attempt asks of the server."""
@@ -66,6 +68,24 @@ class LiveKitRooms:
 
     def _open(self) -> LiveKitAPI:
         return LiveKitAPI(self._url, self._key, self._secret, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+
+
+def open_rooms(settings: Settings) -> LiveKitRooms | None:
+    """Return what the settings name, None when they name nothing; ConfigurationError when they name a part."""
+    secret = "" if settings.livekit_api_secret is None else settings.livekit_api_secret.get_secret_value()
+    parts = {
+        "VOICEGATEWAY_LIVEKIT_URL": settings.livekit_url,
+        "VOICEGATEWAY_LIVEKIT_API_KEY": settings.livekit_api_key,
+        "VOICEGATEWAY_LIVEKIT_API_SECRET": secret,
+    }
+    if not any(parts.values()):
+        return None
+    if missing := [name for name, value in parts.items() if not value]:
+        raise ConfigurationError(f"{missing[0]} is not set: LiveKit needs the URL, the key and the secret")
+    scheme, _, rest = settings.livekit_url.partition("://")
+    if scheme not in ("wss", "https", "ws", "http") or not rest:
+        raise ConfigurationError("VOICEGATEWAY_LIVEKIT_URL is wrong: it must look like wss://host")
+    return LiveKitRooms(settings.livekit_url, settings.livekit_api_key, secret)
 
 
 def _is_agent(participant: ParticipantInfo) -> bool:
