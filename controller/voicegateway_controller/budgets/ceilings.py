@@ -68,6 +68,10 @@ class Ceilings:
         self._engine = engine
         self._away_until_s = 0.0
 
+    def postgres_answered(self) -> None:
+        """Ask Postgres again from now on: somebody has just heard it."""
+        self._away_until_s = 0.0
+
     @asynccontextmanager
     async def opening(self, window: OpenWindow) -> AsyncIterator[Connection]:
         """Lend a connection under whose lock no other process opens the window. Raises DatabaseUnavailable."""

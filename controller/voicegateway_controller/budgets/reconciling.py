@@ -92,6 +92,7 @@ class Reconciling:
             if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", RECONCILE_LOCK):
                 metrics.BUDGET_MERGES.labels("away").inc()
                 return
+            self._ceilings.postgres_answered()
             now = self._clock()
             specs = [spec for spec in definitions.budgets if spec.window != "session"]
             await self._merge_all(connection, specs, definitions.revision, now)
