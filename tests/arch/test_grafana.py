@@ -24,7 +24,7 @@ by_file = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 
 
 def test_there_are_dashboards() -> None:
-    assert [path.name for path in SOURCES] == ["fleet.json", "latency.json", "spend.json"]
+    assert [path.name for path in SOURCES] == ["budgets.json", "fleet.json", "latency.json", "spend.json"]
 
 
 @by_file
