@@ -156,6 +156,9 @@ class MoneyLease:
             self.granted = min(self.granted, held)
         target = held + max(need, waiting, self._stock(now_ns))
         self.granted = min(self.granted, target)
+        if self.is_scarce and 0 <= self.granted - held < need:
+            # Not enough for who waits: two holders that each kept a part would wait for each other for ever.
+            self.granted = held
         self.seq, self.sent_ns, self._saying, self.is_rung = seq, now_ns, self.used, False
         self._need_told = need
         return MoneyClaim(

@@ -214,6 +214,23 @@ def test_money_that_is_held_is_spoken_of_before_its_time_is_over() -> None:
     assert lease.due_ns(NOW_NS) == NOW_NS + 600 * NS_PER_S // 4
 
 
+def test_a_part_that_is_not_enough_for_who_waits_goes_back_where_money_is_scarce() -> None:
+    lease = a_lease(1_000)
+    lease.used, lease.reserved, lease.is_scarce = 200, 100, True
+    claim = lease.claim(2, NOW_NS, need=800, waiting=900)
+
+    # Two holders that each kept 700 of what the other waits for would wait for ever.
+    assert (claim.granted, claim.need, claim.target) == (300, 1_100, 1_200)
+    assert lease.left(NOW_NS) == 0
+
+
+def test_a_part_that_is_enough_for_the_first_in_line_is_kept() -> None:
+    lease = a_lease(1_000)
+    lease.used, lease.is_scarce = 200, True
+
+    assert lease.claim(2, NOW_NS, need=800, waiting=900).granted == 1_000
+
+
 def test_what_was_said_not_to_fit_does_not_for_a_while() -> None:
     lease = a_lease(0)
     lease.claim(2, NOW_NS, need=100)
