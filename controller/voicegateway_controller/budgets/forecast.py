@@ -8,7 +8,7 @@ on going as fast as in the last day; then the last hour and all that is known sa
 A forecast is of demand: a budget that stops spending stops it at its amount.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -25,6 +25,8 @@ GRACE: Final = timedelta(days=1)
 """A week whose first day had no calls is a week all the same."""
 EXHAUSTION_MAX: Final = timedelta(days=92)
 """Nobody believes what is foretold for a later day than this."""
+ROLLING_MAX: Final = timedelta(days=8)
+"""What a rolling day does not reach within a week it does not reach: all weeks are the same."""
 SLOTS_REMEMBERED: Final = 16_384
 """Hours of which is known which of the week they are: five weeks back and three months ahead in five zones."""
 _HOUR_US: Final = 3_600_000_000
@@ -105,22 +107,34 @@ class Outlook:
         """
         if left_nano_usd <= 0:
             return self._now
-        horizon = self._now + EXHAUSTION_MAX if until is None else min(until, self._now + EXHAUSTION_MAX)
-        at, left = self._now, left_nano_usd
-        spent: dict[datetime, int] = dict(self._series) if is_rolling else {}
-        while at < horizon:
-            hour = floor_hour(at)
-            until_next = min(hour + HOUR, horizon)
-            share = until_next - at
-            if is_rolling:
-                left += _part(spent.get(hour - 24 * HOUR, 0), share)
-            costs = _part(self._expected(hour), share)
+        horizon = self._now + (ROLLING_MAX if is_rolling else EXHAUSTION_MAX)
+        if until is not None:
+            horizon = min(horizon, until)
+        week = sum(self._usual) if self._usual else 168 * self.burn.last_day_nano_usd
+        if week == 0:
+            return None
+        if is_rolling:
+            return self._fills_at(left_nano_usd, horizon)
+        # All weeks cost the same: only the one in which it is spent is gone through.
+        weeks = min((left_nano_usd - 1) // week, (horizon - self._now) // WEEK)
+        start, left = self._now + weeks * WEEK, left_nano_usd - weeks * week
+        for hour, us in _pieces(start, horizon):
+            costs = self._expected(hour) * us // _HOUR_US
             if costs >= left:
-                return at + _MICROSECOND * ((share // _MICROSECOND) * left // costs)
+                return max(hour, start) + _MICROSECOND * (us * left // costs)
             left -= costs
-            if is_rolling:
-                spent[hour] = spent.get(hour, 0) + costs
-            at = until_next
+        return None
+
+    def _fills_at(self, left: int, horizon: datetime) -> datetime | None:
+        """When a window that forgets what is older than a day is full."""
+        coming: dict[datetime, int] = {}
+        for hour, us in _pieces(self._now, horizon):
+            day_before = hour - 24 * HOUR
+            left += (self._series.get(day_before, 0) + coming.get(day_before, 0)) * us // _HOUR_US
+            costs = coming[hour] = self._expected(hour) * us // _HOUR_US
+            if costs >= left:
+                return max(hour, self._now) + _MICROSECOND * (us * left // costs)
+            left -= costs
         return None
 
     def _burn(self) -> Burn:
@@ -161,14 +175,11 @@ class Outlook:
 
     def _counted(self, until: datetime) -> dict[int, int]:
         """How much time of each hour of the week lies between now and an instant, in µs."""
-        counted: dict[int, int] = {}
-        at = self._now
-        while at < until:
-            hour = floor_hour(at)
-            after = min(hour + HOUR, until)
-            slot = _slot(hour, self._zone)
-            counted[slot] = counted.get(slot, 0) + (after - at) // _MICROSECOND
-            at = after
+        weeks = (until - self._now) // WEEK
+        # A week in which clocks change has an hour twice and another not at all; that is forgiven beyond the next days.
+        counted = dict.fromkeys(range(168), weeks * _HOUR_US)
+        for hour, us in _pieces(self._now + weeks * WEEK, until):
+            counted[_slot(hour, self._zone)] += us
         return counted
 
     def _expected(self, hour: datetime) -> int:
@@ -206,6 +217,15 @@ def month_of(instant: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
     if window.start is None or window.end is None:
         raise ValueError("a month begins and ends")
     return window.start, window.end
+
+
+def _pieces(start: datetime, end: datetime) -> Iterator[tuple[datetime, int]]:
+    """The hours between two instants, and how much of each lies there, in µs."""
+    hour = floor_hour(start)
+    while hour < end:
+        after = hour + HOUR
+        yield hour, (min(after, end) - max(hour, start)) // _MICROSECOND
+        hour = after
 
 
 @lru_cache(maxsize=SLOTS_REMEMBERED)

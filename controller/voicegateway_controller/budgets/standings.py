@@ -11,7 +11,7 @@ from voicegateway_controller.budgets.ledger_sums import LedgerSums
 from voicegateway_controller.budgets.pools import BudgetState
 from voicegateway_controller.budgets.windows import OpenWindow, open_window
 from voicegateway_controller.db.engine import raw_connection
-from voicegateway_controller.errors import DatabaseUnavailable, Overloaded, RedisUnavailable
+from voicegateway_controller.errors import ControllerError, Overloaded, RedisUnavailable
 from voicegateway_controller.logs import get_logger
 from voicegateway_shared.budgets import BudgetSpec
 from voicegateway_shared.budgets.budget import BudgetAction
@@ -97,7 +97,7 @@ class Standings:
         if unopened:
             try:
                 sums = await self._sums.sums(unopened, now)
-            except DatabaseUnavailable as error:
+            except ControllerError as error:
                 _log.warning("budgets.sums_unknown", error=str(error))
                 sums = {}
             found |= {

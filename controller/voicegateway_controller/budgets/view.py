@@ -17,7 +17,7 @@ from voicegateway_controller.budgets.service import Budgets
 from voicegateway_controller.budgets.standings import Standing, Standings, Stood
 from voicegateway_controller.budgets.watching import odd_hours, zone_of
 from voicegateway_controller.budgets.windows import open_window
-from voicegateway_controller.errors import DatabaseUnavailable
+from voicegateway_controller.errors import ControllerError
 from voicegateway_controller.logs import get_logger
 from voicegateway_shared.budgets import BudgetSpec
 from voicegateway_shared.budgets.declaration import SMALLEST_REQUEST_NANO_USD
@@ -25,9 +25,26 @@ from voicegateway_shared.limits.selector import Selector
 from voicegateway_shared.money import format_nano_usd
 
 PROJECTS_MAX: Final = 200
-"""Projects that are foretold in one answer."""
+"""Projects that are foretold in one answer, in the order of their names, after the fleet."""
 
 _log = get_logger(__name__)
+
+
+class _Outlooks:
+    """Outlooks that several budgets and answers share; lives until the hours are read again."""
+
+    def __init__(self, hours: SpendHours | None, now: datetime) -> None:
+        self.hours = hours
+        self._now = now
+        self._made: dict[tuple[Selector, str], Outlook] = {}
+
+    def of(self, selector: Selector, zone: str) -> Outlook | None:
+        if self.hours is None:
+            return None
+        key = (selector, zone)
+        if (made := self._made.get(key)) is None:
+            made = self._made[key] = Outlook(self.hours.of(selector), self._now, ZoneInfo(zone))
+        return made
 
 
 class BudgetsView:
@@ -37,6 +54,7 @@ class BudgetsView:
         self._budgets = budgets
         self._standings = standings
         self._history = history
+        self._outlooks: _Outlooks | None = None
 
     async def status(self, access: Access, *, now: datetime) -> schemas.BudgetsStatus:
         """Return how the budgets that concern the caller stand. What cannot be asked just now is null.
@@ -47,22 +65,24 @@ class BudgetsView:
         stood = await self._standings.of(definitions.for_(access.allows), now)
         try:
             hours = await self._history.hours(now)
-        except DatabaseUnavailable as error:
+        except ControllerError as error:
             _log.warning("budgets.history_unknown", error=str(error))
             hours = None
         # Some milliseconds per budget, which leases need not wait for.
-        return await asyncio.to_thread(_status, definitions, stood, hours, access, now=now)
+        if self._outlooks is None or self._outlooks.hours is not hours:
+            self._outlooks = _Outlooks(hours, now)
+        return await asyncio.to_thread(_status, definitions, stood, self._outlooks, access, now=now)
 
 
 def _status(
-    definitions: BudgetDefinitions, stood: Stood, hours: SpendHours | None, access: Access, *, now: datetime
+    definitions: BudgetDefinitions, stood: Stood, outlooks: _Outlooks, access: Access, *, now: datetime
 ) -> schemas.BudgetsStatus:
-    outlooks = _Outlooks(hours, now)
+    hours = outlooks.hours
     projects: list[schemas.ProjectForecast] = []
     odd: list[Anomaly] = []
     if hours is not None:
         names = [name for name in hours.projects() if _may_see(access, name)]
-        projects = [_project(name, outlooks, zone_of(name, definitions.budgets)) for name in names]
+        projects = [_project(name, outlooks, zone_of(name, definitions.budgets)) for name in names[:PROJECTS_MAX]]
         odd = [each for each in odd_hours(hours, definitions, now) if _may_see(access, each.project)]
     return schemas.BudgetsStatus(
         as_of=now,
@@ -71,26 +91,9 @@ def _status(
         budgets=[
             _budget(spec, stood.standings.get(spec.id), outlooks, now) for spec in definitions.for_(access.allows)
         ],
-        projects=projects[:PROJECTS_MAX],
+        projects=projects,
         anomalies=[_anomaly(each) for each in odd],
     )
-
-
-class _Outlooks:
-    """Outlooks that several budgets share; lives for one answer."""
-
-    def __init__(self, hours: SpendHours | None, now: datetime) -> None:
-        self._hours = hours
-        self._now = now
-        self._made: dict[tuple[Selector, str], Outlook] = {}
-
-    def of(self, selector: Selector, zone: str) -> Outlook | None:
-        if self._hours is None:
-            return None
-        key = (selector, zone)
-        if (made := self._made.get(key)) is None:
-            made = self._made[key] = Outlook(self._hours.of(selector), self._now, ZoneInfo(zone))
-        return made
 
 
 def _budget(spec: BudgetSpec, standing: Standing | None, outlooks: _Outlooks, now: datetime) -> schemas.BudgetStatus:

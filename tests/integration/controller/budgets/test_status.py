@@ -213,6 +213,21 @@ async def test_while_redis_is_away_the_ledger_says_what_is_spent(
     assert [(each["spent_usd"], each["left_usd"]) for each in answer["budgets"]] == [("0.002", "0.008")]
 
 
+async def test_while_the_ledger_cannot_be_asked_pools_are_shown_and_nothing_is_foretold(
+    api: httpx.AsyncClient, operator: dict[str, str], redis: Redis, db: Any
+) -> None:
+    await _opened(redis, DAY_OF_ACME, spent=5_000_000)
+    await db.execute("ALTER TABLE rollup_hour RENAME TO rollup_hour_away")
+
+    applied = await _put(api, operator, {**DAY_OF_ACME, "amount": "0.004"}, {"amount": "1", "window": "month"})
+    acme, fleet = (answer := await _status(api, operator))["budgets"]
+
+    assert applied["warnings"] == ["budget 'acme.day' is already spent: $0.005 of $0.004; it blocks from now on"]
+    assert (acme["spent_usd"], acme["state"], acme["forecast"]) == ("0.005", "exhausted", None)
+    assert [fleet[name] for name in ("spent_usd", "left_usd", "percent", "state")] == [None, None, None, "ok"]
+    assert (answer["is_live"], answer["projects"], answer["anomalies"]) == (True, [], [])
+
+
 async def test_weeks_of_history_foretell_the_month(api: httpx.AsyncClient, operator: dict[str, str], db: Any) -> None:
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     await _spent(db, {hour - step * HOUR: 10**6 for step in range(1, 4 * 168 + 1)})
