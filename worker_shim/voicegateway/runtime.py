@@ -149,13 +149,13 @@ class Runtime:
         return plan is not None and self.money is not None and self.money.book.is_throttled(plan)
 
     def cost_of(self, target: Target, usage: Mapping[str, int], at: datetime) -> int | None:
-        """What such a usage of a model costs in nano-dollars; None when it is not known, or has no price."""
-        tariff = (
-            None if self.money is None else self.money.tariffs.find((target.provider, target.model, target.modality))
-        )
-        if tariff is None or not tariff.is_priced:
+        """What such a usage of a model costs in nano-dollars; None when it is not known yet, or has no price."""
+        if self.money is None:
             return None
-        return tariff.cost(rating_of(target, usage, at))
+        key = (target.provider, target.model, target.modality)
+        self.money.tariffs.need(key)
+        tariff = self.money.tariffs.find(key)
+        return tariff.cost(rating_of(target, usage, at)) if tariff is not None and tariff.is_priced else None
 
     def close(self) -> None:
         """Settle what is open, tell the controller, flush the outbox. Bounded to a few seconds."""

@@ -9,7 +9,7 @@ import pytest
 from livekit.agents import JobRequest
 from livekit.agents.job import JobAcceptArguments
 from livekit.protocol import agent, models
-from tests.fixtures.money_controller import MoneyController
+from tests.fixtures.budget_controller import BudgetController
 from tests.integration.voicegateway.metering import Meter, broken, metering
 
 from voicegateway import Gateway, Options, _on_request
@@ -52,7 +52,7 @@ ACCEPTED: Answer = (1, [])
 REJECTED: Answer = (0, [True])
 
 
-async def asked(meter: Meter, controller: MoneyController | None, **fields: Any) -> Answer:
+async def asked(meter: Meter, controller: BudgetController | None, **fields: Any) -> Answer:
     """Offer a job to a worker whose controller is this one."""
     if controller is not None:
         meter.sink.decide_sync = controller
@@ -74,7 +74,7 @@ async def asked(meter: Meter, controller: MoneyController | None, **fields: Any)
 async def test_job_is_rejected_when_its_budget_cannot_pay_for_a_single_request(
     tmp_path: Path, spent: int, project: str, answer: Answer
 ) -> None:
-    controller = MoneyController(ACME)
+    controller = BudgetController(ACME)
     controller.spent_by_others["acme"] = spent
     async with metering(tmp_path) as meter:
         assert await asked(meter, controller, project=project) == answer
@@ -84,7 +84,7 @@ async def test_job_is_rejected_when_its_budget_cannot_pay_for_a_single_request(
 
 
 async def test_worker_hears_of_money_that_was_spent_since_the_last_job(tmp_path: Path) -> None:
-    controller = MoneyController(ACME)
+    controller = BudgetController(ACME)
     async with metering(tmp_path) as meter:
         assert await asked(meter, controller) == ACCEPTED
         # What the worker holds it could spend: only a budget that others have spent all of stops the next one.
@@ -96,7 +96,7 @@ async def test_worker_hears_of_money_that_was_spent_since_the_last_job(tmp_path:
 
 @pytest.mark.parametrize("declared", [{"provider": "openai"}, {"modality": "tts"}])
 async def test_budget_of_one_provider_or_modality_rejects_no_job(tmp_path: Path, declared: dict[str, str]) -> None:
-    controller = MoneyController({"name": "part", **declared, "amount": "1.00", "window": "day"})
+    controller = BudgetController({"name": "part", **declared, "amount": "1.00", "window": "day"})
     controller.spent_by_others["part"] = DOLLAR
     async with metering(tmp_path) as meter:
         assert await asked(meter, controller) == ACCEPTED
@@ -110,7 +110,7 @@ async def test_warned_project_s_job_is_accepted_and_throttled_one_s_is_slowed(
     async def sleep(seconds: float) -> None:
         slowed.append(seconds)
 
-    controller = MoneyController({**ACME, "action": "throttle"}, {**ACME, "name": "told", "action": "warn"})
+    controller = BudgetController({**ACME, "action": "throttle"}, {**ACME, "name": "told", "action": "warn"})
     # Offers may come faster than a window is asked of again.
     monkeypatch.setattr(lease, "ASK_AGAIN_NS", 0)
     async with metering(tmp_path) as meter:
@@ -130,7 +130,7 @@ async def test_controller_that_is_silent_or_away_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_on_request, "ASK_WITHIN_S", 0.3)
-    controller = MoneyController(ACME)
+    controller = BudgetController(ACME)
     controller.spent_by_others["acme"] = DOLLAR
     controller.is_down = True
     async with metering(tmp_path) as meter:
@@ -151,7 +151,7 @@ async def test_worker_without_a_controller_accepts(tmp_path: Path) -> None:
 async def test_error_of_ours_accepts(tmp_path: Path) -> None:
     async with metering(tmp_path) as meter:
         with broken(meter.runtime, "start"):
-            assert await asked(meter, MoneyController(ACME)) == ACCEPTED
+            assert await asked(meter, BudgetController(ACME)) == ACCEPTED
         assert meter.runtime.hook_errors == 1
 
 
@@ -162,7 +162,7 @@ async def test_handler_of_the_user_s_decides_what_budgets_let_through(tmp_path: 
         met.append(request.id)
         await request.reject(terminate=False)
 
-    controller = MoneyController(ACME)
+    controller = BudgetController(ACME)
     async with metering(tmp_path) as meter:
         meter.sink.decide_sync = controller
         handler = meter.gateway.on_request(mine)
