@@ -14,7 +14,7 @@ from voicegateway_controller.budgets.opening import Openings
 from voicegateway_controller.budgets.pools import Asked, BudgetPools, Cold, Leased, Terms, Unseeded
 from voicegateway_controller.budgets.recovered import Recovered
 from voicegateway_controller.budgets.service import Budgets
-from voicegateway_controller.budgets.windows import OpenWindow, OpenWindows, open_windows, told
+from voicegateway_controller.budgets.windows import OpenWindow, OpenWindows, open_windows
 from voicegateway_controller.db.engine import raw_connection
 from voicegateway_controller.declared import Allows, reaches
 from voicegateway_controller.errors import ControllerError, DatabaseUnavailable
@@ -114,7 +114,7 @@ class MoneyLeasing:
         is_known = report.tag == windows.tag
         return MoneyAnswer(
             tag=windows.tag,
-            budgets=None if is_known else tuple(told(spec, now) for spec in definitions.for_(allows)),
+            budgets=None if is_known else tuple(windows.tell(spec, now) for spec in definitions.for_(allows)),
             leases=leases,
             tariffs=tariffs,
             directives=directives,

@@ -1,7 +1,7 @@
 """Windows of declared budgets at an instant: the open one, the next, those before. Pure; the caller has the clock."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -82,44 +82,48 @@ class OpenWindows:
     tag: str
     """Changes with the revision and whenever a window ends."""
     ends_at: datetime | None
-    by_pool: dict[str, OpenWindow]
+    by_pool: Mapping[str, OpenWindow]
     """Every window that claims may be about."""
-    current: tuple[OpenWindow, ...]
-    """The open windows, of the budgets that share them."""
+    told: Mapping[str, tuple[Window, Window | None]]
+    """By budget: the open window and the next. Fleets ask for them all at once when one ends."""
 
     def holds_at(self, now: datetime) -> bool:
         """Say whether no window has ended since."""
         return self.ends_at is None or now < self.ends_at
 
+    def tell(self, spec: BudgetSpec, now: datetime) -> BudgetPool:
+        """Return one of the budgets as a holder hears of it."""
+        if spec.id not in self.told:
+            return BudgetPool(spec=spec, window_id="")
+        window, following = self.told[spec.id]
+        return BudgetPool(
+            spec=spec,
+            window_id=window.id,
+            ends_in_ms=_ms(window.end, now),
+            next_window_id="" if following is None else following.id,
+            next_ends_in_ms=0 if following is None else _ms(following.end, now),
+        )
+
 
 def open_windows(specs: Sequence[BudgetSpec], now: datetime, *, revision: int) -> OpenWindows:
     """Return what is open now."""
-    shared = [spec for spec in specs if spec.window != "session"]
-    current = tuple(open_window(spec, now) for spec in shared)
-    ends = [each.window.end for each in current if each.window.end is not None]
-    ids = "|".join(each.pool for each in current)
+    by_pool: dict[str, OpenWindow] = {}
+    told: dict[str, tuple[Window, Window | None]] = {}
+    for spec in specs:
+        if spec.window == "session":
+            continue
+        following = next_window(spec, now)
+        told[spec.id] = (open_window(spec, now).window, None if following is None else following.window)
+        by_pool |= {each.pool: each for each in windows_heard(spec, now)}
+    ends = [window.end for window, _ in told.values() if window.end is not None]
+    ids = "|".join(f"{budget}@{window.id}" for budget, (window, _) in told.items())
     return OpenWindows(
         revision=revision,
         specs=specs,
         tag=f"{revision}-{zlib.crc32(ids.encode()):08x}",
         ends_at=min(ends, default=None),
-        by_pool={each.pool: each for spec in shared for each in windows_heard(spec, now)},
-        current=current,
-    )
-
-
-def told(spec: BudgetSpec, now: datetime) -> BudgetPool:
-    """Return a budget as a holder hears of it."""
-    if spec.window == "session":
-        return BudgetPool(spec=spec, window_id="")
-    window = open_window(spec, now).window
-    following = next_window(spec, now)
-    return BudgetPool(
-        spec=spec,
-        window_id=window.id,
-        ends_in_ms=_ms(window.end, now),
-        next_window_id="" if following is None else following.window.id,
-        next_ends_in_ms=0 if following is None else _ms(following.window.end, now),
+        by_pool=by_pool,
+        told=told,
     )
 
 
