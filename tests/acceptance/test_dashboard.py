@@ -2,51 +2,16 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
-from tests.fixtures.dashboard import (
-    Controller,
-    Request,
-    cannot_run,
-    chromium,
-    require_bundle,
-    running_controller,
-)
+from playwright.async_api import Browser, Locator, Page, expect
+from tests.fixtures.dashboard import Controller, chromium, require_bundle, running_controller
+from tests.fixtures.dashboard_page import CALLS, amounts, assert_fits_and_is_accessible, complaints_of, exact
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-SCREENSHOTS = REPOSITORY / "test-results" / "dashboard"
-AXE = REPOSITORY / "dashboards" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 PERIOD = "last 24 hours"
-
-CALLS = [
-    Request(
-        project="support", session="call-1", modality="stt", provider="deepgram", model="nova-3",
-        usage={"audio_sent_ms": 61_250, "socket_open_ms": 63_000}, ttfb_ms=180,
-    ),
-    Request(
-        project="support", session="call-1", modality="llm", provider="openai", model="gpt-4.1-mini",
-        usage={"input_tokens": 1_234, "cache_read_tokens": 1_024, "output_tokens": 57}, ttfb_ms=410,
-    ),
-    Request(
-        project="support", session="call-1", modality="tts", provider="cartesia", model="sonic-3",
-        usage={"characters_sent": 143}, ttfb_ms=120, estimated=True, ended_ago=timedelta(minutes=3),
-    ),
-    Request(
-        project="sales", session="call-2", modality="llm", provider="openai", model="gpt-4.1-mini",
-        usage={"input_tokens": 7, "output_tokens": 1}, ttfb_ms=1_900, outcome="error",
-    ),
-    Request(
-        project="sales", session="call-2", modality="tts", provider="nobody", model="voice-9",
-        usage={"characters_sent": 99}, ttfb_ms=300,
-    ),
-]  # fmt: skip
 
 
 @pytest_asyncio.fixture
@@ -183,9 +148,6 @@ async def test_unknown_token_in_the_address_leads_to_the_login_with_the_reason(
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_page_fits_and_is_accessible(controller: Controller, browser: Browser, theme: Any, width: int) -> None:
-    """Leaves a screenshot of each in test-results/ to look at."""
-    if not AXE.is_file():
-        cannot_run("axe-core is not installed: run `npm ci` in dashboards/web")
     await controller.deliver(CALLS)
     page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
     await page.goto(f"{controller.url}/#token={controller.viewer_token}")
@@ -193,32 +155,13 @@ async def test_page_fits_and_is_accessible(controller: Controller, browser: Brow
     await expect(page.get_by_role("table", name=f"Spend by provider, {PERIOD}")).to_be_visible()
     await expect(page.locator(".chart .recharts-bar-rectangle path").first).to_be_visible()
 
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SCREENSHOTS / f"{theme}-{width}.png", full_page=True)
-
-    assert await page.evaluate("document.documentElement.scrollWidth") == width
-    await page.evaluate(AXE.read_text())
-    checked = await page.evaluate("axe.run(document)")
-    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in checked["violations"]] == []
+    await assert_fits_and_is_accessible(page, f"{theme}-{width}")
 
 
 async def settled(page: Page) -> None:
     """Wait until every panel shows the answer to what was chosen last."""
     await expect(page.get_by_role("table")).to_have_count(4)
     await expect(page.locator('[aria-busy="true"]')).to_have_count(0)
-
-
-def complaints_of(page: Page) -> list[str]:
-    """Collect what the page logs as a warning or error, and what it throws."""
-    complaints: list[str] = []
-
-    def on_console(message: ConsoleMessage) -> None:
-        if message.type in ("warning", "error"):
-            complaints.append(message.text)
-
-    page.on("console", on_console)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    return complaints
 
 
 def reports_asked_by(page: Page) -> list[str]:
@@ -252,16 +195,3 @@ async def rows_of(table: Locator) -> dict[str, str]:
         name = (await row.locator("th").inner_text()).strip().splitlines()[0]
         found[name] = (await amounts(row))[0]
     return found
-
-
-async def amounts(within: Locator) -> list[str]:
-    """Return the exact amounts that stand in a part of the page."""
-    values = [await each.get_attribute("value") for each in await within.locator("data").all()]
-    titles = [await each.get_attribute("title") for each in await within.locator("data").all()]
-    assert titles == [f"{value} USD" for value in values]
-    return [value or "" for value in values]
-
-
-def exact(amount: str) -> str:
-    """Write an amount with all twelve decimals."""
-    return f"{Decimal(amount):.12f}"
