@@ -167,7 +167,7 @@ class MoneyBook:
             needs = self._needs()
             self._seq, self._sent_ns = seq, now_ns
             self._claimed = [
-                lease for lease in self._holdings.live if is_leaving or self._is_news(lease, now_ns, needs)
+                lease for lease in self._holdings.live if self._is_news(lease, now_ns, needs, is_leaving=is_leaving)
             ]
             if len(self._claimed) > MONEY_CLAIMS_MAX:
                 self._claimed.sort(key=lambda lease: (lease not in needs, lease.told == lease.used, lease.sent_ns))
@@ -444,8 +444,12 @@ class MoneyBook:
                     needs[purse.lease] = (waiter.amount, purse.waiting, purse.waiters)
         return needs
 
-    def _is_news(self, lease: MoneyLease, now_ns: int, needs: dict[MoneyLease, tuple[int, int, int]]) -> bool:
-        """What is due is said, and what was spent goes with any message that leaves."""
+    def _is_news(
+        self, lease: MoneyLease, now_ns: int, needs: dict[MoneyLease, tuple[int, int, int]], *, is_leaving: bool
+    ) -> bool:
+        """What is due is said, and what was spent goes with any message that leaves; with the last one, everything."""
+        if is_leaving:
+            return lease.seq > 0 or lease.used > 0
         need, waiting, _ = needs.get(lease, _NOBODY)
         due_ns = lease.due_ns(now_ns, need=need, waiting=waiting)
         return lease.used != lease.told or (due_ns is not None and due_ns <= now_ns)
