@@ -37,6 +37,8 @@ class Options:
     outbox_bytes_max: int = OUTBOX_BYTES_MAX_DEFAULT
     admit_wait_ms: int = ADMIT_WAIT_MS_DEFAULT
     """How long an attempt may wait for a limit of the fleet before it is refused; 0 to 10,000."""
+    delete_room: bool = True
+    """Whether the room of a session that we end is deleted: its callers would stay in it, in silence."""
 
     def __post_init__(self) -> None:
         """Take `~` for the home directory, whoever wrote it."""
@@ -161,6 +163,13 @@ def _wait_ms(where: str, value: object) -> int:
     return milliseconds
 
 
+def _is_true(where: str, value: object) -> bool:
+    text = str(value).lower()
+    if text not in ("true", "false"):
+        raise ConfigurationError(f"{where}: {value!r} is neither true nor false")
+    return text == "true"
+
+
 _CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "url": _url,
     "token": _text,
@@ -168,6 +177,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
     "outbox_dir": _directory,
     "outbox_bytes_max": _bytes,
     "admit_wait_ms": _wait_ms,
+    "delete_room": _is_true,
 }
 
 

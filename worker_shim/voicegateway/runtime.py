@@ -71,7 +71,7 @@ class Runtime:
         )
         self.habits = Habits()
         self._presence = Presence()
-        self.sessions = Sessions(self.hook_failed)
+        self.sessions = Sessions(self.hook_failed, is_deleting_rooms=options.delete_room)
         self.guards = SessionGuards(self.sessions.end)
         self.sessions.on_closed = self.guards.forget
         self.limits: Limits | None = None
@@ -196,6 +196,18 @@ class Runtime:
                 self._outbox.checkpoint(record.request_id, partial(encode_span, record))
             self._tell_progress("limits.progress", record.ticket)
             self._tell_progress("budgets.progress", record.money)
+            self._tell_guards(record)
+
+    def _tell_guards(self, record: RequestRecord) -> None:
+        """What an open request has cost so far: a call that only listens would else cost nothing until its end."""
+        if self.money is None or not self.guards.is_watching:
+            return
+        try:
+            cost = self.money.cost_so_far(record)
+            if cost is not None and record.outcome is None:
+                self.guards.priced(record, cost)
+        except Exception as error:  # noqa: BLE001 - the others' checkpoints must go on
+            self.hook_failed("guards.priced", error)
 
     def _tell_progress(self, where: str, held: Any) -> None:
         """Of what an open request holds of limits or budgets, if it does."""

@@ -66,9 +66,9 @@ class LiveSession:
 class Sessions:
     """Lives as long as its runtime. Every method may be called from any thread, unless it says otherwise."""
 
-    def __init__(self, hook_failed: Callable[[str, BaseException], None], *, is_hanging_up: bool = True) -> None:
+    def __init__(self, hook_failed: Callable[[str, BaseException], None], *, is_deleting_rooms: bool = True) -> None:
         self._hook_failed = hook_failed
-        self._is_hanging_up = is_hanging_up
+        self._is_deleting_rooms = is_deleting_rooms
         self._lock = threading.Lock()
         self._live: weakref.WeakKeyDictionary[Any, LiveSession] = weakref.WeakKeyDictionary()
         self._by_id: dict[str, list[LiveSession]] = {}
@@ -258,7 +258,7 @@ class Sessions:
         job = None if live.job is None else live.job()
         if job is None or job.primary_session is not session:
             return
-        if self._is_hanging_up and not job.is_fake_job():
+        if self._is_deleting_rooms and not job.is_fake_job():
             job.add_shutdown_callback(_deleting_room_of(job))
         job.shutdown(reason=f"voicegateway: {reason}")
 

@@ -56,6 +56,7 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
         "VOICEGATEWAY_PROJECT": "",
         "VOICEGATEWAY_OUTBOX_BYTES_MAX": "2000",
         "VOICEGATEWAY_ADMIT_WAIT_MS": "0",
+        "VOICEGATEWAY_DELETE_ROOM": "False",
     }
 
     assert Options.load(environ) == Options(
@@ -65,6 +66,7 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
         outbox_dir=Path("/var/outbox"),
         outbox_bytes_max=2000,
         admit_wait_ms=0,
+        delete_room=False,
     )
 
 
@@ -80,11 +82,13 @@ FILE_MISTAKES = [
     ("- worker\n", "FILE: `worker:` must be a mapping of option names to values"),
     (
         "worker: {ulr: x}\n",
-        "FILE: unknown key worker.ulr; known keys are admit_wait_ms, outbox_bytes_max, outbox_dir, project, token, url",
+        "FILE: unknown key worker.ulr; known keys are admit_wait_ms, delete_room, outbox_bytes_max, outbox_dir, "
+        "project, token, url",
     ),
     (
         "worker: {7: x}\n",
-        "FILE: unknown key worker.7; known keys are admit_wait_ms, outbox_bytes_max, outbox_dir, project, token, url",
+        "FILE: unknown key worker.7; known keys are admit_wait_ms, delete_room, outbox_bytes_max, outbox_dir, "
+        "project, token, url",
     ),
     ("worker: {url: ftp://x}\n", "FILE: worker.url: 'ftp://x' is no http(s) URL; give the controller's address"),
     ("worker: {url: 'http://'}\n", "FILE: worker.url: 'http:' is no http(s) URL; give the controller's address"),
@@ -124,6 +128,7 @@ def test_mistake_in_the_file_is_one_line_that_names_file_and_key(tmp_path: Path,
         ("OUTBOX_BYTES_MAX", "lots", "'lots' is no size; give a whole number of bytes, at least 1"),
         ("ADMIT_WAIT_MS", "soon", "'soon' is no wait; give whole milliseconds from 0 to 10000"),
         ("ADMIT_WAIT_MS", "-1", "'-1' is no wait; give whole milliseconds from 0 to 10000"),
+        ("DELETE_ROOM", "no", "'no' is neither true nor false"),
         ("ADMIT_WAIT_MS", "10001", "'10001' is no wait; give whole milliseconds from 0 to 10000"),
         ("OUTBOX_BYTES_MAX", "-1", "'-1' is no size; give a whole number of bytes, at least 1"),
     ],

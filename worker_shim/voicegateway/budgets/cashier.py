@@ -112,6 +112,11 @@ class Cashier:
             # Nothing that this process measures bounds it; what it cost is charged when it has ended.
             return bound.nano_usd({**dict.fromkeys(bound.meters, 0), unbounded.meter: 0, **most})
 
+    def cost_so_far(self, record: RequestRecord) -> int | None:
+        """Return what a request that is open would cost if it ended now; None where no price says so."""
+        tariff = self.tariffs.find(key_of(record))
+        return tariff.cost(rating_request(record)) if tariff is not None and tariff.is_priced else None
+
     def met(self, record: RequestRecord) -> None:
         """Have the prices of a request's model asked for."""
         self.tariffs.need(key_of(record))
