@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -54,8 +54,12 @@ class SpendHours:
 class History:
     """Reads the hours; lives as long as the process. Two who ask at once cause one reading."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, rows_max: int = ROWS_MAX, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._engine = engine
+        self._rows_max = rows_max
+        self._clock = clock
         self._hours: SpendHours | None = None
         self._whole_at = self._fresh_at = float("-inf")
         self._reading = asyncio.Lock()
@@ -63,7 +67,7 @@ class History:
     async def hours(self, now: datetime) -> SpendHours:
         """Return the hours up to now, seconds old at most. Raises DatabaseUnavailable."""
         async with self._reading:
-            asked = time.monotonic()
+            asked = self._clock()
             if self._hours is None or asked - self._whole_at >= WHOLE_EVERY_S:
                 self._hours = await self._read(now - HISTORY)
                 self._whole_at = self._fresh_at = asked
@@ -76,8 +80,10 @@ class History:
     async def _read(self, since: datetime) -> SpendHours:
         start = floor_hour(since.astimezone(UTC))
         async with raw_connection(self._engine) as connection:
-            rows = await connection.fetch(load_sql(__package__, "spend_hours"), start, ROWS_MAX, timeout=TIMEOUT_S)
-        if len(rows) == ROWS_MAX:
+            rows = await connection.fetch(
+                load_sql(__package__, "spend_hours"), start, self._rows_max, timeout=TIMEOUT_S
+            )
+        if len(rows) == self._rows_max:
             # The oldest hour is there in part only.
             start = rows[-1]["hour"] + timedelta(hours=1)
         groups: dict[_Group, dict[datetime, int]] = {}
