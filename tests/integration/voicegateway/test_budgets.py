@@ -103,7 +103,7 @@ async def test_what_a_request_cost_is_told_as_the_ledger_will_say(modality: str,
     assert total > 0
     assert controller.used() == total
     assert (held, errors) == (0, 0)
-    assert [name.modality for name in controller.models()] == [modality]
+    assert modality in [name.modality for name in controller.models()]
 
 
 async def test_a_recording_and_a_voice_by_token_are_charged_as_well(tmp_path: Path) -> None:

@@ -43,6 +43,16 @@ Key = tuple[str, str, str]
 """Provider, model, modality."""
 
 
+_met: dict[Key, None] = {}
+"""Models of plugins that were resolved or attached; a forked child has its parent's."""
+
+
+def plugin_met(key: Key) -> None:
+    """Note the model of a plugin that will be asked: its prices come with the first message of the process."""
+    if len(_met) < TARIFFS_MAX:
+        _met[key] = None
+
+
 def key_of(record: RequestRecord) -> Key:
     """Return what names the prices of a request."""
     return record.facts.provider, record.model, record.modality
@@ -148,9 +158,18 @@ class Tariffs:
         """Until when it is not waited for."""
         self._waiting: dict[Key, list[Callable[[], object]]] = {}
         self._said: set[Key] = set()
+        self._met = 0
+        """So many of the plugins' models were noted."""
 
     def need(self, key: Key) -> None:
-        """Have a tariff asked for with the next message, unless it is known."""
+        """Have a tariff asked for with the next message, unless it is known; and those of all plugins."""
+        if self._met != len(_met):
+            self._met = len(_met)
+            for met in list(_met):
+                self._need(met)
+        self._need(key)
+
+    def _need(self, key: Key) -> None:
         if key not in self._asked:
             with self._lock:
                 if len(self._asked) >= TARIFFS_MAX:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from voicegateway.budgets import pricing
 from voicegateway.candidates import Candidates
 from voicegateway.instrument import events, llm, stt, surface, tts, vendor_signals
 from voicegateway.record import PluginFacts
@@ -41,6 +42,7 @@ def instrument(plugin: Any, facts: PluginFacts) -> Any:
             return plugin
         plugin.__class__ = _subclass(type(plugin), facts.modality)
         vendor_signals.watch_http(plugin)
+        pricing.plugin_met((facts.provider, str(getattr(plugin, "model", "") or "unknown"), facts.modality))
     except Exception as error:  # noqa: BLE001 - whatever a foreign class refuses, the call must go on
         current_runtime().hook_failed(f"instrument({type(plugin).__name__})", error)
     return plugin

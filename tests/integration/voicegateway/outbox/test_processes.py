@@ -6,13 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from tests.fixtures.otlp_sink import OtlpSink, Reply
 from tests.fixtures.spans import span
 from tests.fixtures.waiting import eventually
 
-from voicegateway.outbox import Outbox, inspect
+from voicegateway.outbox import Outbox, drainer, inspect
 from voicegateway.outbox.schema import DATABASE_NAME
 from voicegateway.outbox.span_bytes import interrupt
 from voicegateway_shared.ids import new_incarnation
@@ -86,6 +87,52 @@ def test_requests_of_a_killed_process_are_settled_by_another(tmp_path: Path) -> 
         assert not list((tmp_path / "alive").iterdir())
 
 
+async def test_killed_process_is_told_of_once_the_controller_has_all_it_left(tmp_path: Path) -> None:
+    with OtlpSink(lambda _: Reply(status=503)) as sink:
+        with _staying("stay", tmp_path, "") as process:
+            [lock] = (tmp_path / "alive").glob("*.lock")
+            process.kill()
+            process.wait()
+        with _ours(tmp_path, sink.url) as outbox:
+            outbox.start()
+            await eventually(lambda: inspect(tmp_path).intents == 0)
+            # Refused twice: it was settled, and time has passed since.
+            await eventually(lambda: len(sink.posts) >= 2)
+            assert outbox.recovered() == ()
+
+            sink.decide = lambda _: Reply()
+            await eventually(lambda: outbox.recovered() != ())
+            assert outbox.recovered() == (unquote(lock.name.removesuffix(".lock")),)
+            assert set(sink.received) == {"settled", "open"}
+
+            outbox.forget_recovered(("another", *outbox.recovered()))
+            assert outbox.recovered() == ()
+
+
+async def test_killed_process_that_left_nothing_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drainer, "SWEEP_LOCKS_EVERY_S", 0.1)
+    with OtlpSink() as sink, _staying("stay-idle", tmp_path, sink.url) as process:
+        sink.wait_until(lambda it: "warm" in it.received)
+        [lock] = (tmp_path / "alive").glob("*.lock")
+        process.kill()
+        process.wait()
+        with _ours(tmp_path, sink.url) as outbox:
+            outbox.start()
+            await eventually(lambda: outbox.recovered() == (unquote(lock.name.removesuffix(".lock")),))
+
+
+async def test_process_that_ends_in_order_speaks_for_itself(tmp_path: Path) -> None:
+    with OtlpSink() as sink:
+        assert _run("leave", tmp_path, sink.url).returncode == 0
+        with _ours(tmp_path, sink.url) as outbox:
+            outbox.settle("later", lambda: span("later", outcome="ok"))
+            assert outbox.flush(ENDED_S_MAX)
+            await eventually(lambda: outbox.stats().is_draining)
+            told = outbox.recovered()
+
+    assert told == ()
+
+
 def test_request_that_ended_in_the_batch_it_began_in_never_comes_twice(tmp_path: Path) -> None:
     with OtlpSink() as sink:
         with _staying("slot-taken", tmp_path, "") as process, _ours(tmp_path, sink.url) as outbox:
@@ -114,13 +161,13 @@ def test_open_requests_of_a_living_process_are_left_alone(tmp_path: Path) -> Non
 
 
 async def test_another_process_takes_over_when_the_delivering_one_is_killed(tmp_path: Path) -> None:
-    with OtlpSink() as sink, _staying("stay-idle", tmp_path, sink.url) as drainer, _ours(tmp_path, sink.url) as outbox:
+    with OtlpSink() as sink, _staying("stay-idle", tmp_path, sink.url) as first, _ours(tmp_path, sink.url) as outbox:
         outbox.settle("first", lambda: span("first", outcome="ok"))
         assert outbox.flush(ENDED_S_MAX)
         assert not outbox.stats().is_draining
 
-        drainer.kill()
-        drainer.wait()
+        first.kill()
+        first.wait()
         outbox.settle("second", lambda: span("second", outcome="ok"))
 
         assert outbox.flush(ENDED_S_MAX)

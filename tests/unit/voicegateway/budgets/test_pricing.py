@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.unit.voicegateway.records import a_record, chunk, tokens
 
+from voicegateway.budgets import pricing
 from voicegateway.budgets.most import KNOWN_AFTER, STRETCH_MS, Experience, Habit, most_of, prompt_bound
 from voicegateway.budgets.pricing import BOUND_FOR, FRESH_NS, ModelTariff, Tariffs, key_of, rating_request
 from voicegateway.encode import encode_span
@@ -387,7 +388,8 @@ class Asked:
         return Tariff.of(found, provider=provider, model=model, modality=modality, p99=0)
 
 
-def test_a_tariff_is_asked_for_once_and_again_when_it_is_old() -> None:
+def test_a_tariff_is_asked_for_once_and_again_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pricing, "_met", {})
     it = Asked()
     it.tariffs.need(it.KEY)
     assert it.tariffs.is_due
@@ -404,7 +406,21 @@ def test_a_tariff_is_asked_for_once_and_again_when_it_is_old() -> None:
     assert it.tariffs.wanted() == (it.NAME,)
 
 
-def test_who_waits_for_a_tariff_hears_of_it_or_that_it_does_not_come() -> None:
+def test_prices_of_all_plugins_are_asked_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pricing, "_met", {})
+    it = Asked()
+    pricing.plugin_met(("cartesia", "sonic-3", "tts"))
+    pricing.plugin_met(it.KEY)
+    it.tariffs.need(it.KEY)
+
+    assert it.tariffs.wanted() == (ModelName(provider="cartesia", model="sonic-3", modality="tts"), it.NAME)
+    pricing.plugin_met(("deepgram", "nova-3", "stt"))
+    it.tariffs.need(it.KEY)
+    assert it.tariffs.wanted() == (ModelName(provider="deepgram", model="nova-3", modality="stt"),)
+
+
+def test_who_waits_for_a_tariff_hears_of_it_or_that_it_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pricing, "_met", {})
     it = Asked()
     heard: list[str] = []
     it.tariffs.need(it.KEY)
