@@ -84,6 +84,8 @@ class OpenWindows:
     ends_at: datetime | None
     by_pool: Mapping[str, OpenWindow]
     """Every window that claims may be about."""
+    current: tuple[OpenWindow, ...]
+    """The open windows, of the budgets that are shared."""
     told: Mapping[str, tuple[Window, Window | None]]
     """By budget: the open window and the next. Fleets ask for them all at once when one ends."""
 
@@ -123,6 +125,7 @@ def open_windows(specs: Sequence[BudgetSpec], now: datetime, *, revision: int) -
         tag=f"{revision}-{zlib.crc32(ids.encode()):08x}",
         ends_at=min(ends, default=None),
         by_pool=by_pool,
+        current=tuple(by_pool[pool_id(budget, window.id)] for budget, (window, _) in told.items()),
         told=told,
     )
 
