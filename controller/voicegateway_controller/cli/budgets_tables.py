@@ -10,10 +10,13 @@ from rich.text import Text
 
 WIDE: Final = 140
 """Characters of a window that has room for everything."""
+NARROW: Final = 110
+"""Below this only what one must know at once."""
 BAR_WIDE: Final = 24
-BAR_NARROW: Final = 10
+BAR: Final = 10
+BAR_NARROW: Final = 6
 CENTS: Final = Decimal("0.01")
-"""Amounts of at least a dollar are shown in cents, smaller ones with four digits that say something."""
+"""What amounts are rounded to; those below a dollar that cents do not tell are shown with four digits."""
 _STYLES: Final = {"ok": "green", "learning": "yellow", "over": "red", "exhausted": "red"}
 
 
@@ -33,74 +36,76 @@ def summary(status: dict[str, Any]) -> Iterable[Text]:
 
 
 def budgets_table(status: dict[str, Any], *, width: int) -> Table:
-    """One row per budget, in the order of declaration; what is reserved and burns only where there is room."""
-    is_wide = width >= WIDE
-    table = _table(is_wide=is_wide)
+    """One row per budget, in the order of declaration; all columns only where there is room."""
+    headings = ["spent", "reserved", "left", "per hour", "runs out", "resets in"]
+    if width < WIDE:
+        headings = ["spent", "left", "runs out", "resets in"] if width >= NARROW else ["left", "runs out", "resets in"]
+    table = _table(width=width)
     table.add_column("budget", no_wrap=True)
     table.add_column("amount", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for heading in ("spent", "reserved", "left", "per hour") if is_wide else ("spent", "left"):
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("runs out", "resets in"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("action", no_wrap=True)
+    if width >= NARROW:
+        table.add_column("action", no_wrap=True)
     table.add_column("", no_wrap=True)
     as_of = datetime.fromisoformat(status["as_of"])
     for budget in status["budgets"]:
-        forecast = budget["forecast"]
-        cells: list[str | Text] = [budget["id"], amount(budget["amount_usd"]), _bar(budget, is_wide=is_wide)]
-        if is_wide:
-            cells += [amount(budget[name]) for name in ("spent_usd", "reserved_usd", "left_usd")]
-            cells += [amount(forecast["burn_last_hour_usd"]) if forecast else "–"]
-        else:
-            cells += [amount(budget[name]) for name in ("spent_usd", "left_usd")]
-        cells += [_runs_out(budget, as_of), _resets_in(budget, as_of), budget["action"], _state(budget)]
-        table.add_row(*cells)
+        cells = {
+            "spent": amount(budget["spent_usd"]),
+            "reserved": amount(budget["reserved_usd"]),
+            "left": amount(budget["left_usd"]),
+            "per hour": amount(budget["forecast"]["burn_last_hour_usd"]) if budget["forecast"] else "–",
+            "runs out": _runs_out(budget, as_of),
+            "resets in": _resets_in(budget, as_of),
+        }
+        row: list[str | Text] = [budget["id"], amount(budget["amount_usd"]), _bar(budget, width=width)]
+        row += [cells[heading] for heading in headings]
+        row += [budget["action"]] if width >= NARROW else []
+        table.add_row(*row, _state(budget))
     return table
 
 
 def forecast_table(status: dict[str, Any], *, width: int) -> Table:
     """One row per budget: how fast money goes and what the window and the month will come to."""
-    is_wide = width >= WIDE
-    table = _table(is_wide=is_wide, title="Budgets: what they will come to if nothing stops it, in USD")
-    headings = ["amount", "spent", "last hour", "runs out", "window's end", "month's end"]
+    headings = ["spent", "last hour"] if width >= NARROW else []
+    headings += ["runs out", "window's end", "month's end"]
+    table = _table(width=width, title="Budgets: what they will come to if nothing stops it, in USD")
     table.add_column("budget", no_wrap=True)
-    for heading in headings:
+    for heading in ("amount", *headings):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("sure", no_wrap=True)
     as_of = datetime.fromisoformat(status["as_of"])
     for budget in status["budgets"]:
         forecast = budget["forecast"]
-        if not forecast:
-            table.add_row(budget["id"], amount(budget["amount_usd"]), amount(budget["spent_usd"]), *["–"] * 4, "")
-            continue
-        table.add_row(
-            budget["id"],
-            amount(budget["amount_usd"]),
-            amount(budget["spent_usd"]),
-            amount(forecast["burn_last_hour_usd"]),
-            _runs_out(budget, as_of),
-            _projection(forecast["window_end"], is_wide=is_wide),
-            _projection(forecast["month_end"], is_wide=is_wide),
-            _sureness(forecast),
-        )
+        cells = {
+            "spent": amount(budget["spent_usd"]),
+            "last hour": amount(forecast["burn_last_hour_usd"]) if forecast else "–",
+            "runs out": _runs_out(budget, as_of),
+            "window's end": _projection(forecast["window_end"], width=width) if forecast else "–",
+            "month's end": _projection(forecast["month_end"], width=width) if forecast else "–",
+        }
+        row = [cells[heading] for heading in headings]
+        table.add_row(budget["id"], amount(budget["amount_usd"]), *row, _sureness(forecast) if forecast else "")
     return table
 
 
 def projects_table(status: dict[str, Any], *, width: int) -> Table:
     """One row per project: this month so far and at its end."""
-    is_wide = width >= WIDE
-    table = _table(is_wide=is_wide, title="Projects: the calendar month, in USD")
+    columns = {"this month": "spent_this_month_usd", "last hour": "burn_last_hour_usd"}
+    if width >= NARROW:
+        columns["per hour of the last day"] = "burn_last_day_usd"
+    table = _table(width=width, title="Projects: the calendar month, in USD")
     table.add_column("project", no_wrap=True)
-    for heading in ("this month", "last hour", "per hour of the last day", "month's end"):
+    for heading in (*columns, "month's end"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("zone", no_wrap=True)
     table.add_column("sure", no_wrap=True)
     for project in status["projects"]:
         table.add_row(
             project["project"] or "all",
-            *(amount(project[name]) for name in ("spent_this_month_usd", "burn_last_hour_usd", "burn_last_day_usd")),
-            _projection(project["month_end"], is_wide=is_wide),
+            *(amount(project[name]) for name in columns.values()),
+            _projection(project["month_end"], width=width),
             project["zone"],
             _sureness(project),
         )
@@ -119,19 +124,19 @@ def anomalies(status: dict[str, Any]) -> Iterable[Text]:
 
 
 def amount(usd: str | None) -> str:
-    """Show an amount as people read it: rounded to cents, or to four digits where it is small."""
+    """Show an amount as people read it: in cents, or with four digits where it is small and cents do not tell it."""
     if usd is None:
         return "–"
     value = Decimal(usd)
-    if value == 0 or abs(value) >= 1:
+    if abs(value) >= 1 or value == value.quantize(CENTS):
         return f"{value.quantize(CENTS):,f}".replace(",", " ")
     return f"{value.quantize(Decimal(1).scaleb(value.adjusted() - 3)).normalize():f}"
 
 
-def _bar(budget: dict[str, Any], *, is_wide: bool) -> Text:
+def _bar(budget: dict[str, Any], *, width: int) -> Text:
     if budget["spent_usd"] is None:
         return Text("each session" if budget["window"] == "session" else "not known", style="dim")
-    cells = BAR_WIDE if is_wide else BAR_NARROW
+    cells = BAR_WIDE if width >= WIDE else BAR if width >= NARROW else BAR_NARROW
     whole = Decimal(budget["amount_usd"])
     spent = min(cells, int(Decimal(budget["spent_usd"]) * cells / whole))
     reserved = min(cells - spent, int(Decimal(budget["reserved_usd"]) * cells / whole))
@@ -162,11 +167,11 @@ def _state(budget: dict[str, Any]) -> Text:
     return state.append(" unbacked", style="yellow") if budget["is_unbacked"] else state
 
 
-def _projection(projection: dict[str, Any] | None, *, is_wide: bool) -> str:
+def _projection(projection: dict[str, Any] | None, *, width: int) -> str:
     if not projection:
         return "–"
     likely = amount(projection["likely_usd"])
-    if not is_wide:
+    if width < WIDE:
         return likely
     return f"{likely} ({amount(projection['low_usd'])} to {amount(projection['high_usd'])})"
 
@@ -176,7 +181,6 @@ def _sureness(forecast: dict[str, Any]) -> str:
     return f"{forecast['sureness']}, {weeks} week{'' if weeks == 1 else 's'}"
 
 
-def _table(*, is_wide: bool, title: str | None = None) -> Table:
-    return Table(
-        title=title, title_justify="left", box=None, padding=(0, 2 if is_wide else 1, 0, 0), header_style="dim"
-    )
+def _table(*, width: int, title: str | None = None) -> Table:
+    padding = (0, 2 if width >= WIDE else 1, 0, 0)
+    return Table(title=title, title_justify="left", box=None, padding=padding, header_style="dim")

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.fixtures.voicegw import Voicegw
 
 from voicegateway_controller.access import Role, create_token
-from voicegateway_controller.cli.budgets_tables import amount
 
 BUDGETS = """
 budgets:
@@ -188,19 +187,3 @@ async def test_a_token_that_may_not_declare_is_told_so(
 
     assert done.code == 2
     assert "refused the token (403)" in done.err
-
-
-@pytest.mark.parametrize(
-    ("usd", "shown"),
-    [
-        (None, "–"),
-        ("0", "0.00"),
-        ("1234567.891", "1 234 567.89"),
-        ("1", "1.00"),
-        ("0.0002688", "0.0002688"),
-        ("0.123456789", "0.1235"),
-        ("0.5", "0.5"),
-    ],
-)
-async def test_amounts_are_shown_as_people_read_them(usd: str | None, shown: str) -> None:
-    assert amount(usd) == shown
