@@ -17,7 +17,7 @@ from voicegateway.limits.sync_connection import SyncConnection
 from voicegateway.limits.syncer import Syncer, returned
 from voicegateway_shared.ids import Incarnation
 from voicegateway_shared.limits import Target
-from voicegateway_shared.wire import Claim, SessionPresence, SyncResponse
+from voicegateway_shared.wire import Claim, MoneyAnswer, MoneyClaim, MoneyReport, SessionPresence, SyncResponse
 from voicegateway_shared.wire.sync import OutboxState
 
 CALL = SessionPresence(session_id="AJ_1", project="acme", started_at="2026-11-21T10:00:00.000Z")
@@ -60,6 +60,35 @@ class ScriptedBook:
         self.on_due()
 
 
+class ScriptedMoney:
+    """Budgets of which there is something to say when the test says so."""
+
+    def __init__(self) -> None:
+        self.on_due: Callable[[], None] = lambda: None
+        self.due: int | None = None
+        self.looks = 0
+        self.events: list[tuple[str, int]] = []
+        self.answers: list[MoneyAnswer | None] = []
+
+    def look(self) -> None:
+        self.looks += 1
+
+    def due_ns(self) -> int | None:
+        return self.due
+
+    def report(self, seq: int, *, is_leaving: bool = False) -> MoneyReport:
+        self.due = None
+        self.events.append(("left" if is_leaving else "sent", seq))
+        return MoneyReport(tag="t1", claims=(MoneyClaim(pool="house@total", used=seq),))
+
+    def answered(self, seq: int, answer: MoneyAnswer | None) -> None:
+        self.events.append(("answered", seq))
+        self.answers.append(answer)
+
+    def failed(self, seq: int) -> None:
+        self.events.append(("failed", seq))
+
+
 class ScriptedHolder:
     """A process that carries what the test says."""
 
@@ -84,12 +113,14 @@ class World:
 
     def __init__(self, sink: OtlpSink) -> None:
         self.sink, self.book, self.holder, self.signals = sink, ScriptedBook(), ScriptedHolder(), Signals()
+        self.money = ScriptedMoney()
         self.syncer = Syncer(
             SyncConnection(sink.url, "vgw_token"),
             Incarnation("host-1-abcd"),
             book=self.book,
             signals=self.signals,
             holder=self.holder,
+            money=self.money,
             random=lambda: 0.0,
         )
 
@@ -353,3 +384,60 @@ def test_broken_process_around_it_is_counted_and_spins_not(monkeypatch: pytest.M
         errors = list(it.holder.errors)
 
     assert errors == [("sync", "carried is broken")]
+
+
+def test_money_that_falls_due_is_told_at_once_and_its_answer_handed_over() -> None:
+    money = MoneyAnswer(tag="t2")
+
+    def answers(message: dict[str, Any]) -> Reply:
+        return Reply(body=msgspec.json.encode(SyncResponse(seq=message["seq"], next_sync_ms=2000, money=money)))
+
+    with world(answers) as it:
+        it.syncer.start()
+        it.wait_for(lambda: it.syncer.first_word.is_heard)
+        assert it.heard == []
+        it.money.due = boot_ns()
+        it.money.on_due()
+        it.wait_for(lambda: ("answered", 1) in it.money.events)
+
+    assert it.heard[0]["money"] == {"tag": "t1", "claims": [{"pool": "house@total", "used": 1}]}
+    assert it.money.answers[0] == money
+    assert it.money.events == [("sent", 1), ("answered", 1), ("left", 2), ("answered", 2)]
+
+
+def test_what_has_ended_is_priced_once_more_before_the_last_word() -> None:
+    with world(answer) as it:
+        it.holder.calls = (CALL,)
+        it.syncer.start()
+        it.wait_for(lambda: it.book.events == [("sent", 1), ("answered", 1)])
+        looks = it.money.looks
+        it.syncer.leave()
+
+    assert it.money.looks > looks
+    assert it.money.events[-2][0] == "left"
+
+
+def test_failure_is_told_to_the_budgets() -> None:
+    with world(lambda _: Reply(status=503)) as it:
+        it.holder.calls = (CALL,)
+        it.syncer.start()
+        it.wait_for(lambda: ("failed", 1) in it.money.events)
+
+    assert it.money.answers == []
+
+
+@pytest.mark.parametrize("name", ["look", "due_ns", "report", "answered"])
+def test_broken_budgets_silence_neither_presence_nor_limits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PRESENCE_S", 0.01)
+
+    def breaks(*args: object, **options: object) -> Any:
+        raise RuntimeError(f"{name} is broken")
+
+    with world(answer) as it:
+        setattr(it.money, name, breaks)
+        it.holder.calls = (CALL,)
+        it.syncer.start()
+        it.wait_for_messages(3)
+
+    assert {text for _, text in it.holder.errors} == {f"{name} is broken"}
+    assert ("answered", 1) in it.book.events
