@@ -24,6 +24,9 @@ LINE_MAX: Final = 1_000
 OFFLINE_AFTER_NS: Final = 3 * NS_PER_S
 """A controller that is away for less, while it restarts say, still counts for the fleet: no policy of ours does."""
 
+WATCH_NS: Final = NS_PER_S
+"""Of a window that ends or throttles sessions each message of presence speaks: a silent call must hear of it, too."""
+
 Wake = Callable[[MoneyTicket | MoneyRefusal], None]
 Woken = list[tuple[MoneyWaiter, MoneyTicket | MoneyRefusal]]
 
@@ -166,8 +169,12 @@ class MoneyBook:
             self._holdings.turn(now_ns)
             needs = self._needs()
             self._seq, self._sent_ns = seq, now_ns
+            watched = self._holdings.watched()
             self._claimed = [
-                lease for lease in self._holdings.live if self._is_news(lease, now_ns, needs, is_leaving=is_leaving)
+                lease
+                for lease in self._holdings.live
+                if self._is_news(lease, now_ns, needs, is_leaving=is_leaving)
+                or (lease in watched and now_ns >= lease.sent_ns + WATCH_NS)
             ]
             if len(self._claimed) > MONEY_CLAIMS_MAX:
                 self._claimed.sort(key=lambda lease: (lease not in needs, lease.told == lease.used, lease.sent_ns))

@@ -13,6 +13,7 @@ from voicegateway_shared.budgets import BudgetSpec
 from voicegateway_shared.limits import Target
 from voicegateway_shared.wire import BudgetPool
 
+WATCHED_ACTIONS: Final = ("end_session", "throttle")
 PLANS_MAX: Final = 1_024
 """Targets × sessions of a process; a job process has a handful."""
 SESSIONS_MAX: Final = 1_024
@@ -66,6 +67,10 @@ class Holdings:
     def over(self) -> list[tuple[BudgetSpec, str]]:
         """Return the budgets that all processes share and that are spent, with their windows."""
         return [(purse.spec, purse.lease.pool) for purse in self._purses.values() if purse.lease.is_over]
+
+    def watched(self) -> set[MoneyLease]:
+        """Return the leases of windows whose end concerns a call that asks for nothing just then."""
+        return {purse.lease for purse in self._purses.values() if purse.spec.action in WATCHED_ACTIONS}
 
     def configure(self, told: tuple[BudgetPool, ...], *, sent_ns: int, now_ns: int) -> None:
         """Take the budgets that there are now; `sent_ns` is when they were asked for. Plans of before are old."""
