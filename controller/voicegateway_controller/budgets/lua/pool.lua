@@ -27,16 +27,23 @@ local function whole(number) return string.format('%d', number) end
 local function load_pool()
   local values = redis.call('HMGET', KEYS[1], 'boot', unpack(FIELDS))
   if values[1] ~= boot then return nil end
-  local pool = {}
-  for i, field in ipairs(FIELDS) do pool[field] = tonumber(values[i + 1]) end
+  local pool, before = {}, {}
+  for i, field in ipairs(FIELDS) do
+    before[field] = tonumber(values[i + 1])
+    pool[field] = before[field]
+  end
+  pool.before = before
   return pool
 end
 
+-- Most of it stays as it was: writing all of it again made a claim a third dearer.
 local function save_pool(pool)
-  local flat = {'boot', boot}
+  local flat, before = {'boot', boot}, pool.before or {}
   for _, field in ipairs(FIELDS) do
-    flat[#flat + 1] = field
-    flat[#flat + 1] = whole(pool[field])
+    if pool[field] ~= before[field] then
+      flat[#flat + 1] = field
+      flat[#flat + 1] = whole(pool[field])
+    end
   end
   redis.call('HSET', KEYS[1], unpack(flat))
 end

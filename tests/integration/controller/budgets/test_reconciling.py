@@ -24,7 +24,7 @@ from voicegateway_controller.declared import SetCopy
 from voicegateway_controller.errors import DatabaseUnavailable
 from voicegateway_controller.redis_client import open_redis
 from voicegateway_shared.wire import SyncRequest
-from voicegateway_shared.wire.money import MoneyClaim, MoneyLease, MoneyReport
+from voicegateway_shared.wire.money import MoneyAnswer, MoneyClaim, MoneyLease, MoneyReport
 
 USD = 1_000_000_000
 TOTAL = {"name": "all", "amount": "1.00", "window": "total"}
@@ -132,6 +132,56 @@ async def test_windows_end_where_the_zone_says_so(replica: Replica, db: Any) -> 
     await step(replica)
 
     assert (await replica.amounts(window.pool))[0] == 11_000_000
+
+
+async def test_old_hours_count_and_what_comes_late_into_a_new_one_too(replica: Replica, db: Any) -> None:
+    await replica.declare(TOTAL, {"name": "month", "amount": "1.00", "window": "month", "action": "warn"})
+    now = datetime.now(UTC)
+    month = open_window(replica.budgets.current().specs["month"], now)
+    assert month.window.start is not None
+    await charge(db, "0.000000001", at=now - timedelta(days=60))
+    await charge(db, "0.000000010", at=max(month.window.start, now - timedelta(days=3)))
+    await step(replica)
+    await charge(db, "0.000000100", at=max(month.window.start, now - timedelta(hours=30)))
+    await charge(db, "0.000001000")
+    await step(replica)
+
+    assert (await replica.amounts())[0] == 1_111
+    assert (await replica.amounts(month.pool))[0] == 1_110
+
+
+async def test_a_rolling_day_forgets_by_the_ledger_too_and_goes_on_after_a_flush(replica: Replica, db: Any) -> None:
+    await replica.declare({"name": "roll", "amount": "1.00", "window": "rolling_24h"})
+    pool, now = "roll@rolling_24h", datetime.now(UTC)
+    await charge(db, "0.300", at=now - timedelta(hours=25))
+    await charge(db, "0.200", at=now - timedelta(hours=23))
+    await step(replica)
+    first = await replica.amounts(pool)
+    await replica.say("h-1", pool, need=USD // 10)
+    await db.execute("UPDATE budget_window SET opened_at = now() - interval '30 hours', ceiling_nano = $1", 610_000_000)
+    await replica.redis.flushdb()
+
+    back = await replica.say("h-1", pool, granted=USD // 10)
+    after = await replica.state(pool)
+    more = await replica.say("h-2", pool, need=USD // 2)
+
+    assert first == (200_000_000, 0, 0)
+    assert back.granted == USD // 10
+    # 610 were ever released: 300 are forgotten, 200 spent, 100 leased.
+    assert (after.spent, after.outstanding, after.unknown, after.epoch) == (200_000_000, 100_000_000, 10_000_000, 2)
+    assert more.granted == USD // 2, "what was never released is free at once"
+
+
+async def test_while_the_budgets_are_not_known_claims_wait_and_the_rest_is_answered(replica: Replica) -> None:
+    replica.budgets._current = None
+    with pytest.raises(DatabaseUnavailable):
+        await replica.say("h-1", need=5)
+
+    report = MoneyReport(tag="7-abc")
+    message = SyncRequest(incarnation="h-1", seq=2, host="h", pid=1, shim_version="0", money=report)
+    answer = await replica.money.leasing.answer(message, report, lambda project: True)
+
+    assert answer == MoneyAnswer(tag="7-abc"), "the holder keeps what it knows"
 
 
 async def test_the_recovered_dead_give_back_when_all_of_theirs_is_rated(replica: Replica, db: Any) -> None:
