@@ -27,6 +27,8 @@ CALL_S_MAX: Final = 60.0
 """No scripted call takes longer; with the number of rounds it bounds a run that must end by itself."""
 SETTLE_S_MAX: Final = 60.0
 HEADER: Final = "VoiceGateway demo · Ctrl-C stops everything"
+BUDGET: Final = {"name": "demo", "amount": "0.50", "window": "hour", "thresholds": [10, 50, 80, 100], "action": "warn"}
+"""Something to see: its first threshold is reached within a minute or so. It stops nothing, with real vendors neither."""
 
 
 async def run_demo(options: DemoOptions, console: Console) -> tuple[Verdict | None, dict[str, Any]]:
@@ -59,6 +61,7 @@ async def run_demo(options: DemoOptions, console: Console) -> tuple[Verdict | No
 async def _show(api: ApiClient, stage: Stage, console: Console, stopped: asyncio.Event) -> None:
     console.print(f"dashboard  {stage.stack.url}/#token={stage.stack.connection.admin_token}", soft_wrap=True)
     console.print(f"logs       {stage.home / 'logs'}", soft_wrap=True)
+    await asyncio.to_thread(api.put, "/api/v1/budgets", {"budgets": [BUDGET]})
     with Live(table.waiting(HEADER, "waiting for the first call …"), console=console, refresh_per_second=4) as live:
         while not stopped.is_set():
             try:
@@ -77,6 +80,7 @@ def _facts(api: ApiClient) -> dict[str, Any]:
         "status": api.get("/api/v1/ledger/status"),
         "latency": api.get("/api/v1/latency"),
         "sessions": api.get("/api/v1/sessions", limit="100"),
+        "budgets": api.get("/api/v1/budgets/status"),
         **{by: api.get("/api/v1/costs", by=by) for by in ("provider", "model", "project")},
     }
 

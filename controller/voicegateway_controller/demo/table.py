@@ -1,4 +1,4 @@
-"""The live terminal table of a running demo: calls, spend, latency, ledger lag."""
+"""The live terminal table of a running demo: calls, spend, budgets, latency, ledger lag."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -17,6 +17,7 @@ def draw(facts: Mapping[str, Any], *, header: str) -> RenderableType:
     return Panel(
         Group(
             _summary(facts),
+            _budgets(facts["budgets"]["budgets"]),
             _spend("provider", facts["provider"]),
             _spend("model", facts["model"]),
             _spend("project", facts["project"]),
@@ -51,6 +52,17 @@ def _spend(by: str, costs: Mapping[str, Any]) -> RenderableType:
     table = _table((f"spend by {by}", "left"), ("requests", "right"), ("USD", "right"))
     for row in costs["rows"]:
         table.add_row(row["key"], str(row["requests"]), _dollars(row["amount_usd"]))
+    return table
+
+
+def _budgets(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    table = _table(("budget", "left"), ("spent USD", "right"), ("of", "right"), ("per", "left"), ("", "left"))
+    for row in rows:
+        reached = [percent for percent in row["thresholds"] if (row["percent"] or 0) >= percent]
+        is_told = row["state"] == "ok" and reached
+        state = Text(f"{reached[-1]}% reached" if is_told else row["state"], style="yellow" if reached else "green")
+        spent = "–" if row["spent_usd"] is None else _dollars(row["spent_usd"])
+        table.add_row(row["id"], spent, _dollars(row["amount_usd"]), row["window"], state)
     return table
 
 
