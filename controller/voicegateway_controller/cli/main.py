@@ -4,7 +4,18 @@ import sys
 
 import typer
 
-from voicegateway_controller.cli import budgets, costs, demo, doctor, limits, output, serve, tokens
+from voicegateway_controller.cli import (
+    alerts,
+    budgets,
+    costs,
+    demo,
+    doctor,
+    limits,
+    output,
+    serve,
+    sessions,
+    tokens,
+)
 from voicegateway_shared.errors import VoiceGatewayError
 
 app = typer.Typer(
@@ -23,6 +34,8 @@ app.command("costs")(costs.costs)
 app.command("doctor")(doctor.doctor)
 app.add_typer(limits.app, name="limits")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(sessions.app, name="sessions")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(tokens.app, name="tokens")
 
 

@@ -19,6 +19,8 @@ ESCALATE_AFTER_MS: Final = 10_000
 """A worker in a call speaks to us every two seconds, so it has had four chances to hear of it."""
 SPOKEN_MS_PER_CHAR: Final = 80
 """Slow speech: a sentence that is being spoken is not cut off."""
+DEFAULT_CHARS: Final = 100
+"""How long the worker's own sentence is taken to be, which is spoken in place of an empty one."""
 RECHECK_MS: Final = 10_000
 """After LiveKit did what we asked: the worker's last message is forgotten within eight seconds."""
 RETRY_MS: Final = 5_000
@@ -68,7 +70,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def patience_ms(sentence: str) -> int:
     """Return how long a worker has to end a session, from the order on and once more from its obeying."""
-    return ESCALATE_AFTER_MS + len(sentence) * SPOKEN_MS_PER_CHAR
+    return ESCALATE_AFTER_MS + (len(sentence) or DEFAULT_CHARS) * SPOKEN_MS_PER_CHAR
 
 
 def next_step(ending: Ending, *, is_carried: bool, can_remove: bool) -> Step:

@@ -57,15 +57,20 @@ class Escalation:
         due = await self._directives.claim(limit=TOGETHER_MAX, lease_ms=LEASE_MS)
         if not due:
             return
-        carried = {session.session_id: session for holder in await self._holders() for session in holder.sessions or ()}
+        carried: dict[tuple[str, str], SessionPresence] = {}
+        for holder in await self._holders():
+            for session in holder.sessions or ():
+                # An order that names no project is about whoever carries the session.
+                carried[session.session_id, session.project] = carried[session.session_id, ""] = session
         # Each to its end, whatever becomes of the others.
         ended = await asyncio.gather(*(self._look_at(ending, carried) for ending in due), return_exceptions=True)
         for failure in ended:
             if failure is not None:
                 raise failure
 
-    async def _look_at(self, ending: Ending, carried: Mapping[str, SessionPresence]) -> None:
-        session = carried.get(ending.session_id)
+    async def _look_at(self, ending: Ending, carried: Mapping[tuple[str, str], SessionPresence]) -> None:
+        # Of its own project: nobody has another's room deleted by saying that he carries its session.
+        session = carried.get((ending.session_id, ending.project))
         step = next_step(ending, is_carried=session is not None, can_remove=self._rooms is not None)
         if step == "settle":
             await self._settle(ending, msgspec.structs.replace(ending, outcome=outcome_of(ending)), session)

@@ -12,6 +12,7 @@ from voicegateway_controller.errors import Overloaded, RedisUnavailable
 from voicegateway_controller.redis_client import open_redis
 from voicegateway_controller.sessions import Directives, directives
 from voicegateway_controller.sessions.directives import KEEP_MS, LOOK_S
+from voicegateway_controller.sessions.ending import patience_ms
 
 
 class Clock:
@@ -153,7 +154,7 @@ async def test_what_is_due_is_one_runners_at_a_time(redis: Redis, told: Directiv
     for n in range(10):
         await told.end(f"AJ_{n}", "", "", "x")
     early = await told.claim(limit=10, lease_ms=30_000)
-    clock.ms += 10_000
+    clock.ms += patience_ms("")
     runners = [Directives(redis, now_ms=clock.now_ms) for _ in range(4)]
 
     claimed = await asyncio.gather(*(each.claim(limit=4, lease_ms=30_000) for each in runners))

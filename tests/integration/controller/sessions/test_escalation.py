@@ -18,20 +18,22 @@ from voicegateway_controller.fleet.presence import Presence
 from voicegateway_controller.fleet.store import PresenceStore
 from voicegateway_controller.redis_client import open_redis
 from voicegateway_controller.sessions import Directives
-from voicegateway_controller.sessions.ending import ATTEMPTS_MAX, ESCALATE_AFTER_MS, RECHECK_MS, RETRY_MS
+from voicegateway_controller.sessions.ending import ATTEMPTS_MAX, RECHECK_MS, RETRY_MS, patience_ms
 from voicegateway_controller.sessions.escalation import LEASE_MS, Escalation
 from voicegateway_controller.sessions.livekit_rooms import LiveKitRooms
 from voicegateway_shared.wire import SessionPresence, SyncRequest
 
 Connection = asyncpg.Connection
+PATIENCE_MS = patience_ms("")
 
 
 class Fleet:
     """One holder that carries sessions; presence is written as the API does."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, project: str = "acme") -> None:
         self._store = PresenceStore(redis)
         self._seq = 0
+        self._project = project
 
     async def carries(self, *session_ids: str, room: str | None = None) -> None:
         """Say which sessions are carried from now on."""
@@ -39,17 +41,17 @@ class Fleet:
         sessions = tuple(
             SessionPresence(
                 session_id=each,
-                project="acme",
+                project=self._project,
                 room=f"room-{each}" if room is None else room,
                 started_at="2026-11-21T09:00:00Z",
             )
             for each in session_ids
         )
         message = SyncRequest(
-            incarnation="host-1-1", seq=self._seq, host="h", pid=1, shim_version="0", sessions=sessions
+            incarnation=f"host-{self._project}", seq=self._seq, host="h", pid=1, shim_version="0", sessions=sessions
         )
         await self._store.note(
-            incarnation="host-1-1", seq=self._seq, message=msgspec.json.encode(message), ttl_ms=600_000,
+            incarnation=f"host-{self._project}", seq=self._seq, message=msgspec.json.encode(message), ttl_ms=600_000,
             is_leaving=False,
         )  # fmt: skip
 
@@ -123,7 +125,7 @@ async def test_a_session_that_ended_in_time_is_left_alone(
     await escalation.step()
     await directives.done([directive.id])
     await fleet.carries()
-    clock.ms += ESCALATE_AFTER_MS
+    clock.ms += PATIENCE_MS
     await escalation.step()
 
     assert livekit.asked == []
@@ -138,7 +140,7 @@ async def test_the_agent_is_removed_when_its_worker_does_not_end_the_session(
     await fleet.carries("AJ_1", "AJ_2")
     await directives.end("AJ_1", "", "too dear", "x", "acme")
     escalation = make_escalation()
-    clock.ms += ESCALATE_AFTER_MS - 1
+    clock.ms += PATIENCE_MS - 1
     await escalation.step()
     early = list(livekit.asked)
     clock.ms += 1
@@ -185,7 +187,7 @@ async def test_the_room_is_deleted_when_removing_the_agent_did_not_end_it(
     await directives.end("AJ_1", "", "", "x", "acme")
     escalation = make_escalation()
     for _ in range(2):
-        clock.ms += max(ESCALATE_AFTER_MS, RECHECK_MS)
+        clock.ms += max(PATIENCE_MS, RECHECK_MS)
         await escalation.step()
     deleted = dict(livekit.rooms)
     await fleet.carries()
@@ -205,7 +207,7 @@ async def test_failures_are_tried_again_and_then_a_person_is_told(
     await fleet.carries("AJ_1")
     await directives.end("AJ_1", "", "", "x", "acme")
     escalation = make_escalation()
-    clock.ms += ESCALATE_AFTER_MS
+    clock.ms += PATIENCE_MS
     for _ in range(ATTEMPTS_MAX + 1):
         await escalation.step()
         clock.ms += RETRY_MS
@@ -241,13 +243,32 @@ async def test_where_nobody_can_be_asked_a_person_is_told(
 ) -> None:
     await fleet.carries("AJ_1", room=room)
     await directives.end("AJ_1", "", "", "x", "acme")
-    clock.ms += ESCALATE_AFTER_MS
+    clock.ms += PATIENCE_MS
 
     await make_escalation(is_set_up=is_set_up).step()
 
     assert livekit.asked == []
     assert [(alert[1], alert[4]) for alert in await _alerts(db)] == [("critical", error)]
     assert await _outcome(directives) == ("failed", "failed", 0)
+
+
+@pytest.mark.parametrize(("project", "deleted"), [("acme", False), ("", True)])
+async def test_another_project_cannot_have_its_room_taken_for_the_sessions(
+    make_escalation: Any,
+    directives: Directives,
+    redis: Redis,
+    clock: Clock,
+    livekit: LiveKitServer,
+    project: str,
+    deleted: bool,
+) -> None:
+    await Fleet(redis, project="beta").carries("AJ_1", room="room-AJ_2")
+    await directives.end("AJ_1", "", "", "x", project)
+    clock.ms += PATIENCE_MS
+
+    await make_escalation().step()
+
+    assert (livekit.asked != []) is deleted
 
 
 async def test_two_runners_ask_livekit_once(
@@ -258,7 +279,7 @@ async def test_two_runners_ask_livekit_once(
     await fleet.carries(*ids)
     for each in ids:
         await directives.end(each, "", "", "x", "acme")
-    clock.ms += ESCALATE_AFTER_MS
+    clock.ms += PATIENCE_MS
 
     await asyncio.gather(*(make_escalation().step() for _ in range(4)))
 
@@ -271,7 +292,7 @@ async def test_another_runner_goes_on_where_one_died(
 ) -> None:
     await fleet.carries("AJ_1")
     await directives.end("AJ_1", "", "", "x", "acme")
-    clock.ms += ESCALATE_AFTER_MS
+    clock.ms += PATIENCE_MS
     # The one that died had claimed it and done nothing.
     assert len(await directives.claim(limit=10, lease_ms=LEASE_MS)) == 1
     await make_escalation().step()
@@ -286,7 +307,7 @@ async def test_another_runner_goes_on_where_one_died(
 async def test_the_runner_escalates(
     make_settings: Any, redis: Redis, fleet: Fleet, livekit: LiveKitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voicegateway_controller.sessions.ending.ESCALATE_AFTER_MS", 0)
+    monkeypatch.setattr("voicegateway_controller.sessions.directives.patience_ms", lambda sentence: 0)
     removed = asyncio.Event()
     livekit.on_change = removed.set
     await fleet.carries("AJ_1")
