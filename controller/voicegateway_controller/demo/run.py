@@ -28,7 +28,7 @@ CALL_S_MAX: Final = 60.0
 SETTLE_S_MAX: Final = 60.0
 HEADER: Final = "VoiceGateway demo · Ctrl-C stops everything"
 BUDGET: Final = {"name": "demo", "amount": "0.50", "window": "hour", "thresholds": [10, 50, 80, 100], "action": "warn"}
-"""Something to see: its first threshold is reached within a minute or so. It stops nothing, with real vendors neither."""
+"""Something to see: its first threshold is reached within a minute or so. It stops nothing, also with real vendors."""
 
 
 async def run_demo(options: DemoOptions, console: Console) -> tuple[Verdict | None, dict[str, Any]]:
