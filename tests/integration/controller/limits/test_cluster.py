@@ -20,6 +20,7 @@ from tests.fixtures.limit_histories import RatePlots, play_rates, play_slots
 from tests.fixtures.waiting import eventually
 
 from voicegateway_controller.access import Role
+from voicegateway_controller.budgets import pools as budget_pools
 from voicegateway_controller.embedded.binaries import find_valkey
 from voicegateway_controller.embedded.ports import HOST, choose_port
 from voicegateway_controller.limits import pools
@@ -185,6 +186,29 @@ async def test_a_server_that_lost_its_memory_learns_and_the_others_go_on(
     forgotten = {pool_id for pool_id in ids if cluster.port_of(pools._keys(pool_id)[0]) == cluster.ports[1]}
     assert forgotten
     assert states == {pool_id: "learning" if pool_id in forgotten else "ok" for pool_id in ids}
+
+
+async def test_budgets_on_every_server_go_on_when_one_lost_its_memory(
+    start_api: Any, make_token: Any, worker: dict[str, str], cluster: Cluster
+) -> None:
+    budgets = [{"name": name, "project": "acme", "agent": name, "amount": "1.00", "window": "total"} for name in NAMES]
+    ids = [f"{name}@total" for name in NAMES]
+    wants = {"claims": [{"pool": pool_id, "need": 500, "target": 500} for pool_id in ids]}
+    holds = {"claims": [{"pool": pool_id, "used": 400, "granted": 500, "target": 500} for pool_id in ids]}
+    async with start_api(redis_url=cluster.url) as api:
+        declared = await api.put("/api/v1/budgets", json={"budgets": budgets}, headers=await make_token(Role.OPERATOR))
+        first = await _sync(api, worker, "h-1", 1, money=wants)
+        with redis.Redis(host=HOST, port=cluster.ports[1]) as client:
+            client.flushall()
+        back = await _sync(api, worker, "h-1", 2, money=holds)
+        other = await _sync(api, worker, "h-2", 1, money=wants)
+
+    assert declared.status_code == 200, declared.text
+    assert {cluster.port_of(budget_pools.keys(pool_id)[0]) for pool_id in ids} == set(cluster.ports)
+    for answer in (first, back, other):
+        assert [(lease.get("state", "ok"), lease["granted"]) for lease in answer["money"]["leases"]] == [
+            ("ok", 500)
+        ] * 9
 
 
 async def test_a_server_that_does_not_answer_stops_the_leases_of_its_own_pools_only(
