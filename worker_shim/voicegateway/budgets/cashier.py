@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from voicegateway.budgets.book import MoneyBook
 from voicegateway.budgets.lease import NS_PER_S
 from voicegateway.budgets.most import Experience, most_of
-from voicegateway.budgets.pricing import ModelTariff, Tariffs, key_of, rating_request
+from voicegateway.budgets.pricing import ModelTariff, Tariffs, circumstances, key_of, rating_request
 from voicegateway.limits.lease import boot_ns
 from voicegateway.record import RequestRecord
 from voicegateway.target import target_of
@@ -119,7 +119,9 @@ class Cashier:
 
     def met(self, record: RequestRecord) -> None:
         """Have the prices of a request's model asked for."""
-        self.tariffs.need(key_of(record))
+        key = key_of(record)
+        if self.tariffs.find(key) is None:
+            self.tariffs.need(key, circumstances(record))
 
     def ended(self, record: RequestRecord) -> None:
         """Take a request that has ended: it is priced soon, in the syncer's thread."""
@@ -171,7 +173,7 @@ class Cashier:
         if answer.budgets is not None:
             self._around.know(pool.spec for pool in answer.budgets)
         # Before the budgets: who waits for both is to find both.
-        self.tariffs.learned(self._models, answer.tariffs)
+        self.tariffs.learned(self._models, answer.tariffs, now=self._now())
         self.book.answered(seq, answer)
         self._tell_over()
         if answer.directives:
@@ -179,7 +181,7 @@ class Cashier:
 
     def failed(self, seq: int) -> None:
         """No answer came, or none of money."""
-        self.tariffs.learned(self._models, ())
+        self.tariffs.learned(self._models, (), now=self._now())
         self._models = ()
         self.book.failed(seq)
 

@@ -39,6 +39,8 @@ IN_VAIN_NS: Final = 30 * NS_PER_S
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIER: Final = "service_tier"
 
+_USUAL: Final[Mapping[str, str]] = {"mode": "streaming", "language": "", "voice": "", _TIER: ""}
+
 Key = tuple[str, str, str]
 """Provider, model, modality."""
 
@@ -118,10 +120,13 @@ class ModelTariff:
 
     def bound(self, record: RequestRecord, *, now: datetime) -> "CostBound | None":
         """Return what bounds the cost of a request that is made now; None where there are no prices."""
+        tier = str(getattr(getattr(record.owner, "_opts", None), _TIER, "") or "") if self._has_tiers else ""
+        return self.bound_under(circumstances(record), tier, now=now)
+
+    def bound_under(self, context: Mapping[str, str], tier: str, *, now: datetime) -> "CostBound | None":
+        """Return it for such circumstances. The first time takes a millisecond or two; it is kept."""
         if not self.is_priced:
             return None
-        context = circumstances(record)
-        tier = str(getattr(getattr(record.owner, "_opts", None), _TIER, "") or "") if self._has_tiers else ""
         tiers = self._tiers | {tier}
         key = (*(context.get(word) for word in self._words), tiers)
         found = self._bounds.get(key)
@@ -134,7 +139,7 @@ class ModelTariff:
             self._bounds[key] = found
         return found
 
-    def _made(self, context: dict[str, str], tiers: Iterable[str], now: datetime) -> "CostBound | None":
+    def _made(self, context: Mapping[str, str], tiers: Iterable[str], now: datetime) -> "CostBound | None":
         from voicegateway_shared.pricing.bound import cost_bound
 
         contexts = [{**context, _TIER: tier} for tier in sorted(tiers)]
@@ -158,18 +163,15 @@ class Tariffs:
         """Until when it is not waited for."""
         self._waiting: dict[Key, list[Callable[[], object]]] = {}
         self._said: set[Key] = set()
+        self._contexts: dict[Key, dict[str, str]] = {}
+        """Under which circumstances a model was met whose tariff was not known."""
         self._met = 0
         """So many of the plugins' models were noted."""
 
-    def need(self, key: Key) -> None:
-        """Have a tariff asked for with the next message, unless it is known; and those of all plugins."""
-        if self._met != len(_met):
-            self._met = len(_met)
-            for met in list(_met):
-                self._need(met)
-        self._need(key)
-
-    def _need(self, key: Key) -> None:
+    def need(self, key: Key, context: dict[str, str] | None = None) -> None:
+        """Have a tariff asked for with the next message, at once, unless it is known."""
+        if context is not None and key not in self._known and len(self._contexts) < TARIFFS_MAX:
+            self._contexts[key] = context
         if key not in self._asked:
             with self._lock:
                 if len(self._asked) >= TARIFFS_MAX:
@@ -199,8 +201,12 @@ class Tariffs:
         return any(not asked_ns for asked_ns in list(self._asked.values()))
 
     def wanted(self) -> tuple[ModelName, ...]:
-        """Return what to ask for with a message that leaves now."""
+        """Return what to ask for with a message that leaves now: what is needed, and the models of all plugins."""
         with self._lock:
+            if self._met != len(_met):
+                self._met = len(_met)
+                for key in list(_met):
+                    self._asked.setdefault(key, 0)
             now_ns = self._now_ns()
             wanted = [key for key, asked_ns in self._asked.items() if self._is_wanted(key, asked_ns, now_ns)]
             del wanted[MODELS_MAX:]
@@ -210,13 +216,17 @@ class Tariffs:
             ModelName(provider=provider, model=model, modality=modality) for provider, model, modality in wanted
         )
 
-    def learned(self, asked: Iterable[ModelName], tariffs: "Iterable[Tariff]") -> None:
-        """Take the tariffs of an answer; those that were asked for and did not come are not waited for."""
+    def learned(self, asked: Iterable[ModelName], tariffs: "Iterable[Tariff]", *, now: datetime) -> None:
+        """Take the tariffs of an answer; those that were asked for and did not come are not waited for.
+
+        Their bounds are made here, in the syncer's thread: the first takes some twenty milliseconds of imports.
+        """
         waiting: list[Callable[[], object]] = []
         now_ns = self._now_ns()
         for tariff in tariffs:
             key = (tariff.provider, tariff.model, tariff.modality)
             made = ModelTariff(tariff, learned_ns=now_ns)
+            made.bound_under(self._contexts.pop(key, _USUAL), "", now=now)
             with self._lock:
                 self._known[key] = made
                 waiting += self._waiting.pop(key, [])

@@ -13,7 +13,15 @@ from tests.unit.voicegateway.records import a_record, chunk, tokens
 
 from voicegateway.budgets import pricing
 from voicegateway.budgets.most import KNOWN_AFTER, STRETCH_MS, Experience, Habit, most_of, prompt_bound
-from voicegateway.budgets.pricing import BOUND_FOR, FRESH_NS, ModelTariff, Tariffs, key_of, rating_request
+from voicegateway.budgets.pricing import (
+    BOUND_FOR,
+    FRESH_NS,
+    ModelTariff,
+    Tariffs,
+    circumstances,
+    key_of,
+    rating_request,
+)
 from voicegateway.encode import encode_span
 from voicegateway.record import RequestRecord
 from voicegateway.wire_count import WireCount
@@ -369,6 +377,19 @@ def test_experience_is_of_requests_that_ended_well() -> None:
     assert list(habit.ratios) == [6 / prompt_bound(record)]
 
 
+def test_a_bound_is_there_before_the_first_request_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    tariffs = Tariffs()
+    record = a_record("stt", outcome=None, language="de-DE")
+    told = _told(*key_of(record))
+    tariffs.need(key_of(record), circumstances(record))
+    tariffs.learned((), (told,), now=AT)
+    made = tariffs.find(key_of(record))
+    assert made is not None
+    monkeypatch.setattr(ModelTariff, "_made", None)
+
+    assert made.bound(record, now=AT) is not None
+
+
 # Asking
 
 
@@ -396,7 +417,7 @@ def test_a_tariff_is_asked_for_once_and_again_when_it_is_old(monkeypatch: pytest
     assert it.tariffs.wanted() == (it.NAME,)
     assert not it.tariffs.is_due
     assert it.tariffs.wanted() == ()
-    it.tariffs.learned((it.NAME,), (it.tariff(),))
+    it.tariffs.learned((it.NAME,), (it.tariff(),), now=AT)
     it.tariffs.need(it.KEY)
     assert it.tariffs.find(it.KEY) is not None
     assert it.tariffs.wanted() == ()
@@ -413,9 +434,9 @@ def test_prices_of_all_plugins_are_asked_for_together(monkeypatch: pytest.Monkey
     pricing.plugin_met(it.KEY)
     it.tariffs.need(it.KEY)
 
-    assert it.tariffs.wanted() == (ModelName(provider="cartesia", model="sonic-3", modality="tts"), it.NAME)
+    assert it.tariffs.wanted() == (it.NAME, ModelName(provider="cartesia", model="sonic-3", modality="tts"))
     pricing.plugin_met(("deepgram", "nova-3", "stt"))
-    it.tariffs.need(it.KEY)
+    assert not it.tariffs.is_due, "it goes with a message that leaves anyway"
     assert it.tariffs.wanted() == (ModelName(provider="deepgram", model="nova-3", modality="stt"),)
 
 
@@ -426,14 +447,14 @@ def test_who_waits_for_a_tariff_hears_of_it_or_that_it_does_not_come(monkeypatch
     it.tariffs.need(it.KEY)
     it.tariffs.when_known(it.KEY, lambda: heard.append("first"))
     assert heard == []
-    it.tariffs.learned(it.tariffs.wanted(), ())
+    it.tariffs.learned(it.tariffs.wanted(), (), now=AT)
     assert heard == ["first"]
     it.tariffs.when_known(it.KEY, lambda: heard.append("in vain"))
     assert heard == ["first", "in vain"]
     it.now_ns += 60 * 10**9
     assert it.tariffs.wanted() == (it.NAME,)
     it.tariffs.when_known(it.KEY, lambda: heard.append("again"))
-    it.tariffs.learned((it.NAME,), (it.tariff(),))
+    it.tariffs.learned((it.NAME,), (it.tariff(),), now=AT)
 
     assert heard == ["first", "in vain", "again"]
 
@@ -442,7 +463,7 @@ def test_a_model_without_a_price_is_said_once(caplog: pytest.LogCaptureFixture) 
     it = Asked()
     unknown = Tariff(provider="nobody", model="m", modality="llm", reason="unknown_model")
     for _ in range(2):
-        it.tariffs.learned((), (unknown,))
+        it.tariffs.learned((), (unknown,), now=AT)
 
     assert [record.getMessage() for record in caplog.records] == [
         "voicegateway: nobody/m (llm) has no price (unknown_model): budgets count what it costs as nothing"
