@@ -63,6 +63,21 @@ def with_zone(document: Sequence[Declared], zone: str | None) -> list[Declared]:
     return [{**each, "zone": name} if _lacks_zone(each) else each for each in document]
 
 
+def turned(before: Mapping[str, BudgetSpec], budgets: Sequence[BudgetSpec]) -> tuple[str, ...]:
+    """Return one line for each budget whose name was another one's: its open window goes on with what that one spent.
+
+    A window of another kind is another window, and each session has its own.
+    """
+    return tuple(
+        f"budget {budget.id!r} was about {was.selector} ({was.zone}), now it is about {budget.selector} "
+        f"({budget.zone}): what its open window has counted stays counted; give it another name to begin anew"
+        for budget in budgets
+        if (was := before.get(budget.id)) is not None
+        and budget.window == was.window != "session"
+        and (was.selector, was.zone) != (budget.selector, budget.zone)
+    )
+
+
 def stored_budgets(document: Sequence[Declared], *, providers: frozenset[str]) -> tuple[BudgetSpec, ...]:
     """Return the budgets of a document that was in force already: a provider that left the catalogue stays bounded.
 

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller import metrics
-from voicegateway_controller.budgets.definitions import BudgetDefinitions, stored_budgets, validated
+from voicegateway_controller.budgets.definitions import BudgetDefinitions, stored_budgets, turned, validated
 from voicegateway_controller.budgets.standings import Standings, already_spent
 from voicegateway_controller.declared import DeclaredSets, SetCopy, SetTable, StoredSet
 from voicegateway_controller.limits.providers import known_providers
@@ -27,7 +27,7 @@ class Applied:
     is_changed: bool
     """False when this very set was in force already: no new revision was made."""
     warnings: tuple[str, ...] = ()
-    """What the person who declared it should know: budgets whose amount is spent already."""
+    """What the person who declared it should know: budgets that are spent already, or go on under another's name."""
 
 
 class Budgets(DeclaredSets[BudgetDefinitions]):
@@ -48,11 +48,12 @@ class Budgets(DeclaredSets[BudgetDefinitions]):
         DatabaseUnavailable when it could not be stored: then nothing has changed.
         """
         specs = self.validate(document)
+        before = self.known.specs if self.known is not None else {}
         revision, is_changed = await self._append(document, by=by, expected=expected)
-        if self._standings is None:
-            return Applied(revision=revision, is_changed=is_changed)
-        stood = await self._standings.of(specs, datetime.now(UTC))
-        return Applied(revision=revision, is_changed=is_changed, warnings=already_spent(stood))
+        warnings = turned(before, specs)
+        if self._standings is not None:
+            warnings += already_spent(await self._standings.of(specs, datetime.now(UTC)))
+        return Applied(revision=revision, is_changed=is_changed, warnings=warnings)
 
     def _read(self, stored: StoredSet) -> BudgetDefinitions:
         return BudgetDefinitions(

@@ -101,6 +101,30 @@ async def test_one_zone_for_all_is_written_into_those_that_follow_a_calendar_and
     assert (wrong[0], "did you mean 'America/New_York'?" in wrong[1]["detail"]) == (400, True)
 
 
+async def test_a_name_that_was_anothers_is_told_of(api: httpx.AsyncClient, operator: dict[str, str]) -> None:
+    shared = {"name": "shared", "amount": "5.00", "window": "day"}
+    await _put(api, operator, {**shared, "project": "acme"}, {**BETA, "name": "calls"})
+
+    changes: tuple[dict[str, Any], ...] = (
+        {"project": "beta"},
+        {"project": "beta", "amount": "6.00", "action": "warn"},
+        {"project": "beta", "window": "month"},
+    )
+    answers = [
+        await _put(api, operator, {**shared, **change}, {**BETA, "project": "x", "name": "calls"}) for change in changes
+    ]
+
+    # A session's window is its own, another amount is no other budget, and another window begins anew.
+    assert [answer["warnings"] for _, answer in answers] == [
+        [
+            "budget 'shared' was about project=acme (UTC), now it is about project=beta (UTC): "
+            "what its open window has counted stays counted; give it another name to begin anew"
+        ],
+        [],
+        [],
+    ]
+
+
 async def test_who_decided_on_another_revision_is_told_so(api: httpx.AsyncClient, operator: dict[str, str]) -> None:
     first = await _put(api, operator, FLEET, **{"If-Match": '"0"'})
     late = await _put(api, operator, ACME, **{"If-Match": "0"})
