@@ -104,6 +104,7 @@ async def call(
     tts: Any = None,
     agent: Agent | None = None,
     is_heard: bool = True,
+    is_preemptive: bool = False,
 ) -> AsyncIterator[Call]:
     """Hold a call in a job of its own; whatever is left of it is closed in the end."""
     with job(JOB) as context:
@@ -116,7 +117,7 @@ async def call(
             turn_handling={
                 "turn_detection": "stt",
                 "endpointing": {"min_delay": 0.05, "max_delay": 0.3},
-                "preemptive_generation": {"enabled": False},
+                "preemptive_generation": {"enabled": is_preemptive},
             },
         )
         held = Call(session=session, microphone=Microphone(), ear=Ear(), meter=meter, job=context)

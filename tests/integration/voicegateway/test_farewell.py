@@ -55,6 +55,20 @@ async def test_refused_turn_is_a_sentence_and_the_end_of_the_call(tmp_path: Path
     assert meter.runtime.hook_errors == 0
 
 
+async def test_refused_reply_that_was_begun_ahead_of_the_turn_s_end_is_the_same(tmp_path: Path) -> None:
+    async with metering(tmp_path, openai=REPLY, cartesia=VOICE) as meter:
+        with refusing("llm", "tts") as turned_away, listening_to_the_voice() as voice, quiet_logs():
+            async with call(meter, stt=meter.stt(), llm=meter.llm(), tts=meter.tts(), is_preemptive=True) as held:
+                await held.microphone.speak(SPEECH_S)
+                await held.until_closed()
+
+    assert [record.modality for record in turned_away].count("llm") == 1
+    assert voice.texts[-1] == GOODBYE
+    assert held.said == [GOODBYE]
+    assert held.ear.heard_s == pytest.approx(SPOKEN_S, abs=0.3)
+    assert held.errors == []
+
+
 async def test_turn_that_comes_while_the_goodbye_is_said_is_silent(tmp_path: Path) -> None:
     async with metering(tmp_path, openai=REPLY, cartesia=VOICE) as meter:
         with refusing("llm"), listening_to_the_voice() as voice, quiet_logs():
@@ -163,6 +177,25 @@ async def test_sentence_of_the_user_s_own_is_not_said_for_money_that_is_not_ther
     assert held.errors == []
     assert [record.outcome for record in records] == ["error", "ok"]
     assert refused(records[0]) == HONEST
+
+
+async def test_voice_that_is_no_stream_is_refused_as_quietly(tmp_path: Path) -> None:
+    async with metering(tmp_path, openai=REPLY) as meter:
+        with refusing("tts") as turned_away, quiet_logs():
+            async with call(meter, llm=meter.llm(), tts=meter.tts("openai/gpt-4o-mini-tts")) as held:
+                await held.session.say("Our offices are open from nine to five.")
+                await held.until_closed()
+        records = await meter.records()
+
+    assert held.errors == []
+    assert held.said[-1] == GOODBYE
+    assert held.ear.heard_s == pytest.approx(SPOKEN_S, abs=0.3)
+    assert [record.outcome for record in records] == ["error", "ok"]
+    assert refused(records[0]) == HONEST
+    assert records[0].billed("characters_sent", "input_tokens", "output_tokens") == dict.fromkeys(
+        ("characters_sent", "input_tokens", "output_tokens"), 0
+    )
+    assert len(turned_away) == 2
 
 
 async def test_next_model_of_an_adapter_is_asked_before_anybody_says_goodbye(tmp_path: Path) -> None:
