@@ -44,6 +44,7 @@ CREATE TABLE alert_delivery (
 );
 COMMENT ON COLUMN alert_delivery.next_attempt_at IS 'While an attempt runs: when somebody else may make the next.';
 CREATE INDEX alert_delivery_due ON alert_delivery (channel, next_attempt_at) WHERE state = 'pending';
+CREATE INDEX alert_delivery_dead ON alert_delivery (channel, next_attempt_at) WHERE state = 'dead';
 """
 
 
