@@ -48,11 +48,12 @@ class BudgetGauges:
     async def update(self) -> None:
         """Read every budget once; one that is gone loses its gauges. Raises RedisUnavailable."""
         definitions, now = self._budgets.known, self._clock()
-        specs = [spec for spec in definitions.budgets if is_public(spec)][:BUDGETS_MAX] if definitions else []
+        specs = [spec for spec in definitions.budgets if spec.window != "session"] if definitions else []
         states = await self._pools.look_at([open_window(spec, now).pool for spec in specs])
-        shown = set()
+        metrics.BUDGET_UNBACKED.set(sum(state is not None and state.is_unbacked for state in states))
+        shown: set[str] = set()
         for spec, state in zip(specs, states, strict=True):
-            if state is None:
+            if state is None or not is_public(spec) or len(shown) == BUDGETS_MAX:
                 continue
             shown.add(spec.id)
             values = (state.spent, state.outstanding, state.unknown, spec.amount_nano_usd, state.holders)
@@ -66,4 +67,4 @@ class BudgetGauges:
 
 def is_public(spec: BudgetSpec) -> bool:
     """Say whether a budget may be named where no token is asked for: not when it is about a project or an agent."""
-    return spec.window != "session" and not (spec.selector.project or spec.selector.agent)
+    return not (spec.selector.project or spec.selector.agent)

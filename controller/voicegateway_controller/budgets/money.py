@@ -40,15 +40,15 @@ class Money:
         self.reconciling = Reconciling(
             engine, budgets, pools, self._openings, recovered, ceilings, sums, notify=notify, clock=clock
         )
-        self._gauges = BudgetGauges(budgets, pools, clock=clock)
+        self.gauges = BudgetGauges(budgets, pools, clock=clock)
 
     def start(self) -> None:
         """Begin to reconcile and to show."""
         self.reconciling.start()
-        self._gauges.start()
+        self.gauges.start()
 
     async def close(self) -> None:
         """End all that is under way."""
-        await self._gauges.close()
+        await self.gauges.close()
         await self.reconciling.close()
         await self._openings.close()

@@ -105,7 +105,6 @@ class Reconciling:
     ) -> None:
         windows = [open_window(spec, now) for spec in specs]
         totals = await self._sums.totals(connection, windows, now)
-        unbacked = 0
         for batch in _batches(windows):
             asked = [terms(window, revision, now) for window in batch]
             merged = await self._pools.merge((each, totals[each.pool]) for each in asked)
@@ -115,8 +114,8 @@ class Reconciling:
                     continue
                 await self._settle(connection, window, found, now)
                 await self._tell(window, found.state, now)
-                unbacked += found.state.is_unbacked and not await self._back(window, found.state)
-        metrics.BUDGET_UNBACKED.set(unbacked)
+                if found.state.is_unbacked:
+                    await self._back(window, found.state)
         for spec in specs:
             following = next_window(spec, now)
             begins = following.window.start if following is not None else None
@@ -131,13 +130,13 @@ class Reconciling:
         except (TimeoutError, DatabaseUnavailable) as error:
             _log.warning("budget.not_opened", pool=window.pool, error=str(error) or type(error).__name__)
 
-    async def _back(self, window: OpenWindow, state: BudgetState) -> bool:
-        """Commit a ceiling that was raised while Postgres was away; say whether it is."""
+    async def _back(self, window: OpenWindow, state: BudgetState) -> None:
+        """Commit a ceiling that was raised while Postgres was away."""
         held = await self._ceilings.raise_to(window, epoch=state.epoch, ceiling=state.ceiling)
         if held is None:
             await self._pools.forget(window.pool, epoch=state.epoch)
-            return True
-        return await self._pools.raise_ceiling(window.pool, epoch=state.epoch, ceiling=held)
+        else:
+            await self._pools.raise_ceiling(window.pool, epoch=state.epoch, ceiling=held)
 
     async def _settle(self, connection: Connection, window: OpenWindow, found: Merged, now: datetime) -> None:
         """Ask the ledger what holders have used that say nothing any more."""

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -79,6 +80,27 @@ async def replica(engine: AsyncEngine, redis_url: str) -> AsyncIterator[Replica]
 
 async def step(replica: Replica) -> None:
     await replica.money.reconciling.step()
+
+
+async def gauges(replica: Replica, budget: str = "all") -> dict[str, float | None]:
+    """What Prometheus would see of a budget."""
+    await replica.money.gauges.update()
+    names = ("spent_nano_usd", "outstanding_nano_usd", "unknown_nano_usd", "limit_nano_usd", "holders")
+    found = {name: REGISTRY.get_sample_value(f"voicegateway_budget_{name}", {"budget": budget}) for name in names}
+    return found | {"unbacked_windows": REGISTRY.get_sample_value("voicegateway_budget_unbacked_windows")}
+
+
+async def test_budgets_are_gauges_but_not_those_of_a_project(replica: Replica, db: Any) -> None:
+    acme = {"name": "acme", "project": "acme", "amount": "0.50", "window": "total"}
+    await replica.declare(TOTAL, acme)
+    await charge(db, "0.25")
+    await step(replica)
+    shown, hidden = await gauges(replica), await gauges(replica, "acme")
+    await replica.declare(acme)
+    gone = await gauges(replica)
+
+    assert (shown["spent_nano_usd"], shown["limit_nano_usd"], shown["holders"]) == (USD // 4, USD, 0)
+    assert (hidden["spent_nano_usd"], gone["spent_nano_usd"]) == (None, None)
 
 
 async def test_what_the_ledger_has_is_spent_before_anybody_asks(replica: Replica, db: Any) -> None:
@@ -361,15 +383,19 @@ async def test_without_postgres_budgets_go_on_and_are_backed_later(
         much = await replica.say("h-2", need=USD)
         with pytest.raises(DatabaseUnavailable):
             await step(replica)
-    away = await replica.state()
+        away = await replica.state()
+        shown_away = await gauges(replica)
     await step(replica)
     back = await replica.state()
+    shown_back = await gauges(replica)
     async with engine.connect() as connection:
         ceiling = await connection.scalar(text("SELECT ceiling_nano FROM budget_window"))
 
     assert (lease.granted, much.granted) == (USD // 2, 0), "up to the amount, and no further"
     assert (away.is_unbacked, back.is_unbacked) == (True, False)
     assert ceiling == back.ceiling == away.ceiling
+    assert (shown_away["unbacked_windows"], shown_back["unbacked_windows"]) == (1, 0)
+    assert (shown_back["outstanding_nano_usd"], shown_back["holders"]) == (USD // 2, 2)
 
 
 async def test_without_postgres_a_pool_that_is_lost_grants_nothing_and_asks_for_patience(
