@@ -19,6 +19,8 @@ TOGETHER_MAX: Final = 16
 LEASE_MS: Final = 30_000
 """Longer than LiveKit may take (10 s) and the telling of it; a runner that dies is followed by another after this."""
 INTERVAL_S: Final = 1.0
+ONE_ORDER_MS: Final = 600_000
+"""What one ordered for a project within this time is told once: an order may be about two thousand sessions."""
 NOT_SET_UP: Final = "its worker did not comply, and VOICEGATEWAY_LIVEKIT_URL, _API_KEY and _API_SECRET are not set"
 NO_ROOM: Final = "its worker did not comply, and told no room"
 
@@ -115,7 +117,7 @@ class Escalation:
         )
         await self._alerts.raise_(
             "session_ended",
-            f"session_ended:{ending.id}:{ending.outcome}",
+            f"session_ended:{ending.outcome}:{ending.project}:{ending.by}:{ending.told_ms // ONE_ORDER_MS}",
             f"Session {ending.session_id} {what}",
             {
                 "session_id": ending.session_id,
@@ -125,6 +127,7 @@ class Escalation:
                 "attempts": ending.attempts,
                 "last_error": ending.last_error,
                 "room": "" if session is None else session.room,
+                "others": "of the same order, if any: GET /api/v1/sessions/endings",
             },
             project=ending.project or ("" if session is None else session.project),
             severity=severity,

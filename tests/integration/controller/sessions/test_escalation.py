@@ -272,7 +272,7 @@ async def test_another_project_cannot_have_its_room_taken_for_the_sessions(
 
 
 async def test_two_runners_ask_livekit_once(
-    make_escalation: Any, directives: Directives, fleet: Fleet, clock: Clock, livekit: LiveKitServer
+    make_escalation: Any, directives: Directives, fleet: Fleet, clock: Clock, livekit: LiveKitServer, db: Any
 ) -> None:
     ids = [f"AJ_{n}" for n in range(1, 9)]
     livekit.rooms = {f"room-{each}": {"caller", f"agent-{each}"} for each in ids}
@@ -282,7 +282,13 @@ async def test_two_runners_ask_livekit_once(
     clock.ms += PATIENCE_MS
 
     await asyncio.gather(*(make_escalation().step() for _ in range(4)))
+    await fleet.carries()
+    clock.ms += RECHECK_MS
+    await make_escalation().step()
 
+    assert {each.outcome for each in await directives.endings()} == {"removed"}
+    # One order, one alert.
+    assert len(await _alerts(db)) == 1
     removed = [what for method, what in livekit.asked if method == "RemoveParticipant"]
     assert sorted(removed) == [f"room-{each}/agent-{each}" for each in ids]
 
