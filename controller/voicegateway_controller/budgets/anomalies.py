@@ -49,7 +49,10 @@ class Anomaly:
 def find_anomalies(
     by_project: Mapping[str, Series], now: datetime, *, zones: Mapping[str, tzinfo], known_since: datetime
 ) -> list[Anomaly]:
-    """Return the odd ones of the hour that runs and the one before it, for each project that has spent in them."""
+    """Return the odd ones of the hour that runs and the one before it, for each project that has spent in them.
+
+    The fleet's hour is odd by itself only where no single project's is: nobody wants to be told the same twice.
+    """
     this = floor_hour(now.astimezone(UTC))
     found = []
     for project, series in by_project.items():
@@ -59,7 +62,8 @@ def find_anomalies(
             )
             if anomaly is not None:
                 found.append(anomaly)
-    return found
+    explained = {each.hour for each in found if each.project}
+    return [each for each in found if each.project or each.hour not in explained]
 
 
 def _anomaly(

@@ -67,6 +67,16 @@ def test_a_project_that_began_last_week_is_not_odd_for_having_begun() -> None:
     assert find_anomalies({"new": series}, NOW, zones={}, known_since=LONG_AGO) == []
 
 
+def test_the_fleet_is_odd_by_itself_only_where_no_project_is() -> None:
+    usual = {HOUR - week * WEEK: 3 * USD for week in range(1, 6)}
+    odd, calm = {HOUR: 30 * USD, **usual}, {HOUR: 4 * USD, **usual}
+
+    of_one = find_anomalies({"": odd, "acme": odd, "beta": calm}, NOW, zones={}, known_since=LONG_AGO)
+    of_all = find_anomalies({"": odd, "acme": calm, "beta": calm}, NOW, zones={}, known_since=LONG_AGO)
+
+    assert ([each.project for each in of_one], [each.project for each in of_all]) == (["acme"], [""])
+
+
 def test_the_hour_before_is_looked_at_too_for_nobody_may_have_looked_at_its_end() -> None:
     before = HOUR - timedelta(hours=1)
     series = {before: 30 * USD, **{before - week * WEEK: 3 * USD for week in range(1, 6)}}
