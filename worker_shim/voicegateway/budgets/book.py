@@ -247,7 +247,7 @@ class MoneyBook:
     def _extend_now(self, ticket: MoneyTicket, total: int, now_ns: int) -> bool:
         """Hold `total` in all if that is at hand, and nobody waits for it."""
         amount = total - ticket.held
-        if amount <= 0:
+        if amount <= 0 or ticket.is_settled:
             return True
         if ticket.waiter is not None:
             return False
@@ -261,7 +261,7 @@ class MoneyBook:
     def _extend_freely(self, ticket: MoneyTicket, total: int) -> None:
         with self._lock:
             amount = total - ticket.held
-            if amount <= 0:
+            if amount <= 0 or ticket.is_settled:
                 return
             now_ns = self._now_ns()
             plan = self._holdings.planned_anew(ticket.plan)
@@ -275,7 +275,7 @@ class MoneyBook:
     def _keep(self, ticket: MoneyTicket, total: int) -> None:
         with self._lock:
             surplus = ticket.held - total
-            if surplus <= 0:
+            if surplus <= 0 or ticket.is_settled:
                 return
             ticket.held = total
             # A budget whose window has turned meanwhile has two parts; together they give back the surplus.
@@ -388,8 +388,10 @@ class MoneyBook:
         return served
 
     def _ticket_for(self, waiter: MoneyWaiter, now_ns: int) -> MoneyTicket | None:
-        has_it = self._reserve(waiter.ticket, waiter.plan, waiter.amount, now_ns)
-        return waiter.ticket if has_it else None
+        ticket = waiter.ticket
+        if ticket.is_settled or self._reserve(ticket, waiter.plan, waiter.amount, now_ns):
+            return ticket
+        return None
 
     def _refused_in_vain(self, now_ns: int) -> Woken:
         """Send away those for whom there will be no money, however long they wait."""

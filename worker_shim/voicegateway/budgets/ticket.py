@@ -26,7 +26,7 @@ class MoneyPlan:
 class MoneyTicket:
     """Money of one request. Any thread; ended by `settle`."""
 
-    __slots__ = ("_book", "_is_settled", "held", "parts", "plan", "waiter")
+    __slots__ = ("_book", "held", "is_settled", "parts", "plan", "waiter")
 
     def __init__(self, book: "MoneyBook", plan: MoneyPlan) -> None:
         self._book, self.plan = book, plan
@@ -36,7 +36,8 @@ class MoneyTicket:
         """The most the request may cost, as it was last reserved."""
         self.waiter: MoneyWaiter | None = None
         """Stands in line for the next stretch of a running stream."""
-        self._is_settled = False
+        self.is_settled = False
+        """Nothing more may be held: a thread that is late would hold it for ever."""
 
     def extend(self, total: int, *, until_ns: int, wake: "Callable[[MoneyTicket | MoneyRefusal], None]") -> bool:
         """Hold `total` in all, for what comes next; False while it is not there.
@@ -60,8 +61,8 @@ class MoneyTicket:
 
     def settle(self, cost: int) -> None:
         """Give everything back and charge what it has cost in all. Idempotent."""
-        if not self._is_settled:
-            self._is_settled = True
+        if not self.is_settled:
+            self.is_settled = True
             self._book._settle(self, cost)
 
 

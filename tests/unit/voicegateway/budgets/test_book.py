@@ -401,6 +401,24 @@ def test_a_stretch_waits_no_longer_than_it_may() -> None:
     assert refused(told).reason == "scarce"
 
 
+def test_a_thread_that_is_late_holds_nothing_for_a_request_that_has_settled() -> None:
+    world = World(a_budget())
+    ticket = world.admitted(100)
+    ticket.settle(10)
+    world.sync()
+
+    assert ticket.extend(300, until_ns=world.now_ns, wake=lambda outcome: None)
+    assert ticket.try_extend(400)
+    ticket.extend_freely(500)
+    ticket.keep(0)
+    late: list[Any] = []
+    world.book.wait_for_more(ticket, 700, until_ns=world.now_ns, wake=late.append)
+    world.book.serve()
+    assert late == [ticket]
+    lease = world.plan().purses[0].lease
+    assert (lease.used, lease.reserved) == (10, 0)
+
+
 def test_a_stream_that_ends_leaves_the_line() -> None:
     world = World(a_budget())
     _, outcomes = world.wait(100)
