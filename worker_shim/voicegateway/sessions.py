@@ -5,7 +5,7 @@ import logging
 import threading
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -254,20 +254,16 @@ class Sessions:
         live.task = None
 
     def _hang_up(self, live: LiveSession, session: Any, reason: str) -> None:
-        """End the job of a session that is its call, and the room with it: the caller would go on listening."""
+        """End the job of a session that is its call, and the room first: the caller would go on listening to nobody.
+
+        A job's own shutdown waits for its entrypoint, up to 15 seconds, before it leaves the room.
+        """
         job = None if live.job is None else live.job()
         if job is None or job.primary_session is not session:
             return
         if self._is_deleting_rooms and not job.is_fake_job():
-            job.add_shutdown_callback(_deleting_room_of(job))
+            job.delete_room()
         job.shutdown(reason=f"voicegateway: {reason}")
-
-
-def _deleting_room_of(job: Any) -> Callable[[], Awaitable[None]]:
-    async def delete_room() -> None:
-        await job.delete_room()
-
-    return delete_room
 
 
 def _of_the_job(context: Context) -> Context:

@@ -98,7 +98,7 @@ async def test_end_lets_what_is_being_said_go_on_for_a_moment_only(tmp_path: Pat
     async with metering(tmp_path, openai=REPLY, cartesia=slow) as meter:
         with listening_to_the_voice() as voice, quiet_logs():
             async with call(meter, tts=meter.tts()) as held:
-                held.session.say(LONG, allow_interruptions=False)
+                speech = held.session.say(LONG, allow_interruptions=False)
                 await held.until("speaking")
                 asked_s = time.monotonic()
                 assert meter.runtime.sessions.end(JOB, GOODBYE, "test")
@@ -106,6 +106,7 @@ async def test_end_lets_what_is_being_said_go_on_for_a_moment_only(tmp_path: Pat
 
     heard_after_s, closed_after_s = held.ear.first_sound_s[-1] - asked_s, held.closed_s - asked_s
     print(f"sentence heard {heard_after_s:.2f} s, closed {closed_after_s:.2f} s after")  # noqa: T201 - measured
+    assert speech.interrupted
     assert voice.texts == [LONG, GOODBYE]
     assert len(held.ear.first_sound_s) == 2
     assert held.ear.first_sound_s[-1] - asked_s >= goodbye.END_WITHIN_S

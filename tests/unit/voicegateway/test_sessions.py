@@ -56,8 +56,8 @@ class Job:
     def is_fake_job(self) -> bool:
         return self._is_fake
 
-    def add_shutdown_callback(self, callback: Callable[[], Any]) -> None:
-        self.did.append("will delete the room")
+    def delete_room(self) -> None:
+        self.did.append("deleted the room")
 
     def shutdown(self, *, reason: str) -> None:
         self.did.append(reason)
@@ -76,7 +76,7 @@ def identity(number: int) -> Identity:
 @pytest.mark.parametrize(
     ("is_deleting_rooms", "is_fake", "did"),
     [
-        (True, False, ["will delete the room", "voicegateway: test"]),
+        (True, False, ["deleted the room", "voicegateway: test"]),
         (False, False, ["voicegateway: test"]),
         (True, True, ["voicegateway: test"]),
     ],
