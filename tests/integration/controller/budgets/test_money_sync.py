@@ -1,15 +1,22 @@
 """`POST /v1/sync` with a report on money: leases, windows, scopes, bounds; outages and forgetting in the middle."""
 
+import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from redis.asyncio import Redis
+from tests.fixtures.waiting import LOOK_INTERVAL_S
 
 from voicegateway_controller.access import Role
 from voicegateway_controller.budgets.pools import BudgetPools, BudgetState
+from voicegateway_controller.embedded.valkey import EmbeddedValkey
+from voicegateway_controller.sessions import Directives
 
 TOTAL = {"name": "all", "amount": "1.00", "window": "total"}
 POOL = "all@total"
@@ -33,7 +40,7 @@ async def declare(api: httpx.AsyncClient, make_token: Any) -> Declare:
 async def send(
     api: httpx.AsyncClient, headers: dict[str, str], seq: int, *claims: dict[str, Any], name: str = "h-1", **said: Any
 ) -> httpx.Response:
-    report: dict[str, Any] = {key: said.pop(key) for key in ("tag", "recovered", "models") if key in said}
+    report: dict[str, Any] = {key: said.pop(key) for key in ("tag", "recovered", "models", "done") if key in said}
     report["claims"] = list(claims)
     message = {"incarnation": name, "seq": seq, "host": "h", "pid": 1, "shim_version": "0.1.0", "sessions": None}
     return await api.post("/v1/sync", content=json.dumps(message | {"money": report} | said), headers=headers)
@@ -43,6 +50,14 @@ async def sync(api: httpx.AsyncClient, headers: dict[str, str], seq: int, *claim
     response = await send(api, headers, seq, *claims, **said)
     assert response.status_code == 200, response.text
     return response.json()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 30.0) -> None:
+    """Return as soon as the condition holds; the limit only ends a broken test."""
+    deadline = time.monotonic() + within_s
+    while not await condition():
+        assert time.monotonic() < deadline, f"still not true after {within_s:g} s"
+        await asyncio.sleep(LOOK_INTERVAL_S)
 
 
 def claim(pool: str = POOL, **numbers: int) -> dict[str, Any]:
@@ -201,6 +216,60 @@ async def test_a_warning_budget_says_when_it_is_over_and_refuses_nothing(
 
     assert [each["money"]["leases"][0].get("is_over", False) for each in (below, over)] == [False, True]
     assert leases(over) == [("ok", USD + 5)]
+
+
+async def test_a_redis_that_was_killed_comes_back_without_memory_and_budgets_go_on(
+    start_api: Any, worker: dict[str, str], make_token: Any, tmp_path: Path
+) -> None:
+    valkey = EmbeddedValkey(tmp_path, durable=False)
+    await valkey.start()
+    try:
+        async with start_api(redis_url=valkey.url) as api:
+            await api.put("/api/v1/budgets", json={"budgets": [TOTAL]}, headers=await make_token(Role.OPERATOR))
+            before = await sync(api, worker, 1, claim(need=400_000_000))
+            valkey.kill()
+            away = await send(api, worker, 2, claim(used=100_000_000, granted=400_000_000))
+            await valkey.restart()
+            seqs = count(3)
+
+            async def answered() -> bool:
+                held = claim(used=100_000_000, granted=400_000_000)
+                return (await send(api, worker, next(seqs), held)).status_code == 200
+
+            await until(answered)
+            back = await sync(api, worker, next(seqs), claim(used=100_000_000, granted=400_000_000))
+            other = await sync(api, worker, 1, claim(need=500_000_000), name="h-2")
+            found = await state(valkey.url)
+    finally:
+        await valkey.stop()
+
+    assert leases(before) == [("ok", 400_000_000)]
+    assert (away.status_code, away.json()["code"]) == (503, "redis_unavailable")
+    assert (leases(back), leases(other)) == ([("ok", 400_000_000)], [("ok", 500_000_000)])
+    assert (found.epoch, found.spent, found.outstanding) == (2, 100_000_000, 800_000_000)
+
+
+async def test_a_session_that_must_end_is_told_with_the_next_message(
+    api: httpx.AsyncClient, worker: dict[str, str], redis_url: str
+) -> None:
+    call = {"session_id": "s-1", "project": "acme", "started_at": "2026-11-21T19:00:00Z"}
+    hello = await sync(api, worker, 1, sessions=[call])
+    async with Redis.from_url(redis_url) as client:
+        ordered = await Directives(client).end("s-1", "Goodbye.", "too dear", "test")
+
+    async def told() -> bool:
+        answer = await sync(api, worker, next(seqs), sessions=[call])
+        return bool(answer["money"].get("directives"))
+
+    seqs = count(2)
+    await until(told)
+    answer = await sync(api, worker, next(seqs), sessions=[call])
+    await sync(api, worker, next(seqs), sessions=[call], done=[ordered.id])
+    after = await sync(api, worker, next(seqs), sessions=[call])
+
+    assert "directives" not in hello["money"]
+    assert [(each["id"], each["sentence"]) for each in answer["money"]["directives"]] == [(ordered.id, "Goodbye.")]
+    assert "directives" not in after["money"]
 
 
 async def test_while_redis_is_away_claims_are_answered_503(
