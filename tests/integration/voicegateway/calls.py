@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,9 +105,10 @@ async def call(
     agent: Agent | None = None,
     is_heard: bool = True,
     is_preemptive: bool = False,
+    is_in_job: bool = True,
 ) -> AsyncIterator[Call]:
     """Hold a call in a job of its own; whatever is left of it is closed in the end."""
-    with job(JOB) as context:
+    with job(JOB) if is_in_job else nullcontext() as context:
         session: AgentSession[Any] = AgentSession(
             stt=stt,
             llm=llm,
@@ -122,7 +123,8 @@ async def call(
         )
         held = Call(session=session, microphone=Microphone(), ear=Ear(), meter=meter, job=context)
         _listen(held)
-        context._on_shutdown = held.hung_up.append
+        if context is not None:
+            context._on_shutdown = held.hung_up.append
         if stt is not None:
             session.input.audio = held.microphone
         if is_heard:

@@ -226,3 +226,21 @@ async def test_what_an_agent_says_on_its_way_out_does_not_hold_up_the_end(tmp_pa
 
     assert voice.texts == [GOODBYE]
     assert held.job.job.id == JOB
+
+
+@pytest.mark.parametrize("refused_modality", ["stt", "llm"])
+async def test_session_outside_of_a_job_ends_alone(tmp_path: Path, refused_modality: str) -> None:
+    async with metering(tmp_path, openai=REPLY, cartesia=VOICE) as meter:
+        with listening_to_the_voice() as voice, quiet_logs():
+            with refusing(refused_modality):
+                plugins = {"stt": meter.stt(), "llm": meter.llm(), "tts": meter.tts()}
+                async with call(meter, **plugins, is_in_job=False) as first:
+                    await first.microphone.speak(SPEECH_S)
+                    await first.until_closed()
+            async with call(meter, llm=meter.llm(), is_heard=False, is_in_job=False) as second:
+                await second.session.run(user_input="Where is my parcel?")
+                assert second.closings == []
+
+    assert voice.texts == [GOODBYE]
+    assert first.said == [GOODBYE]
+    assert second.said == [REPLY.replies[0]]
