@@ -122,8 +122,7 @@ class LedgerSums:
         """Sum whole hours from the rollup, the parts of hours at both ends from the entries."""
         end = now + _AHEAD if until is None else until
         first = None if since is None else -(-(since - _EPOCH) // _HOUR) * _HOUR + _EPOCH
-        # An hour that has begun is whole in the rollup unless the window ends within it.
-        last = None if end > now else (end - _EPOCH) // _HOUR * _HOUR + _EPOCH
+        last = None if until is None else (end - _EPOCH) // _HOUR * _HOUR + _EPOCH
         if last is not None and first is not None and last <= first:
             return await self._entries(connection, since or _EPOCH, end)
         sums = await self._hours(connection, first, last, now)
@@ -137,7 +136,7 @@ class LedgerSums:
         self, connection: Connection, since: datetime | None, until: datetime | None, now: datetime
     ) -> Amounts:
         border = (now - SETTLED - _EPOCH) // _HOUR * _HOUR + _EPOCH
-        if (since is not None and since >= border) or until is not None:
+        if (since is not None and since >= border) or (until is not None and until <= border):
             return await self._rollup(connection, since, until)
         settled = self._settled.get(since)
         if settled is None or time.monotonic() - settled.read_at_s > SETTLED_EVERY_S:
@@ -146,7 +145,7 @@ class LedgerSums:
                 start: each for start, each in self._settled.items() if time.monotonic() - each.read_at_s < 3_600
             }
             settled = self._settled[since] = _Settled(read_at_s=time.monotonic(), until=border, amounts=amounts)
-        return _added(settled.amounts, await self._rollup(connection, settled.until, None))
+        return _added(settled.amounts, await self._rollup(connection, settled.until, until))
 
     async def _rollup(self, connection: Connection, since: datetime | None, until: datetime | None) -> Amounts:
         rows = await connection.fetch(load_sql(__package__, "spent_in_hours"), since, until, timeout=TIMEOUT_S)

@@ -156,6 +156,18 @@ async def test_windows_end_where_the_zone_says_so(replica: Replica, db: Any) -> 
     assert (await replica.amounts(window.pool))[0] == 11_000_000
 
 
+async def test_what_a_fast_clock_charges_to_the_next_window_is_not_of_this_one(replica: Replica, db: Any) -> None:
+    await replica.declare({"name": "hour", "amount": "1.00", "window": "hour"})
+    window = open_window(replica.budgets.current().budgets[0], datetime.now(UTC))
+    assert window.window.end is not None
+    await charge(db, "0.000000001", at=window.window.end)
+    await charge(db, "0.000000010", at=window.window.end - timedelta(seconds=1))
+
+    await step(replica)
+
+    assert (await replica.amounts(window.pool))[0] == 10
+
+
 async def test_old_hours_count_and_what_comes_late_into_a_new_one_too(replica: Replica, db: Any) -> None:
     await replica.declare(TOTAL, {"name": "month", "amount": "1.00", "window": "month", "action": "warn"})
     now = datetime.now(UTC)
