@@ -88,6 +88,20 @@ async def test_session_that_has_spent_its_own_amount_ends_by_its_own_prices(tmp_
     assert held.hung_up == ["voicegateway: guard max_cost ($0.002) of budget 'acme' was reached"]
 
 
+async def test_call_that_only_listens_costs_before_it_ends(tmp_path: Path) -> None:
+    guards = {"max_cost": "0.0003"}
+    controller = BudgetController({**ACME, "action": "end_session", "guards": guards})
+    async with metering(tmp_path, openai=REPLY, cartesia=VOICE, project="acme") as meter:
+        meter.sink.decide_sync = controller
+        with listening_to_the_voice() as voice, quiet_logs():
+            async with call(meter, stt=meter.stt(), llm=meter.llm(), tts=meter.tts()) as held:
+                await held.until_closed()
+
+    assert voice.texts == [GOODBYE]
+    assert held.hung_up == ["voicegateway: guard max_cost ($0.0003) of budget 'acme' was reached"]
+    assert meter.runtime.hook_errors == 0
+
+
 async def test_budget_that_others_have_spent_ends_the_calls_it_is_about(tmp_path: Path) -> None:
     controller = BudgetController({**ACME, "action": "end_session"})
     async with metering(tmp_path, openai=REPLY, cartesia=VOICE, project="acme") as meter:
