@@ -108,7 +108,8 @@ class ModelTariff:
         self._has_tiers = _TIER in words
         self._tiers: frozenset[str] = frozenset(("",))
         """Service tiers that were met; an unheard-of one cannot be foreseen."""
-        self._bounds: dict[tuple[object, ...], CostBound | None] = {}
+        self._bounds: dict[tuple[object, ...], tuple[CostBound | None, datetime]] = {}
+        """By circumstances: the bound, None where there is no price, and until when it need not be made anew."""
 
     def cost(self, request: "RatingRequest") -> int:
         """Return what a request has cost, in nano-dollars, as the ledger will say; nothing for what has no price."""
@@ -127,17 +128,16 @@ class ModelTariff:
         """Return it for such circumstances. The first time takes a millisecond or two; it is kept."""
         if not self.is_priced:
             return None
-        tiers = self._tiers | {tier}
-        key = (*(context.get(word) for word in self._words), tiers)
+        tiers = self._tiers if tier in self._tiers else self._tiers | {tier}
+        key = (tiers, *[context.get(word) for word in self._words])
         found = self._bounds.get(key)
-        if found is None and key in self._bounds:
-            return None
-        if found is None or now >= found.until - BOUND_FOR / 2:
-            found = self._made(context, tiers, now)
-            if len(self._bounds) >= BOUNDS_MAX:
-                self._bounds.clear()
-            self._bounds[key] = found
-        return found
+        if found is not None and now < found[1]:
+            return found[0]
+        made = self._made(context, tiers, now)
+        if len(self._bounds) >= BOUNDS_MAX:
+            self._bounds.clear()
+        self._bounds[key] = (made, now + BOUND_FOR / 2)
+        return made
 
     def _made(self, context: Mapping[str, str], tiers: Iterable[str], now: datetime) -> "CostBound | None":
         from voicegateway_shared.pricing.bound import cost_bound
