@@ -7,12 +7,14 @@ from typing import Any
 
 import aiohttp
 import pytest
-from livekit.agents import llm, stt, tts, utils
-from livekit.agents.voice import agent_activity, agent_session
+from livekit.agents import JobContext, llm, stt, tts, utils
+from livekit.agents.voice import agent_activity, agent_session, audio_recognition, speech_handle
 from livekit.plugins import cartesia, deepgram, openai
+from opentelemetry.context import _RUNTIME_CONTEXT
 
-from voicegateway import _attach
-from voicegateway.instrument import instrument, is_instrumented, surface
+from voicegateway import _attach, sessions
+from voicegateway.instrument import farewell, instrument, is_instrumented, owner, surface
+from voicegateway.instrument.current import CURRENT
 from voicegateway.record import PluginFacts
 from voicegateway.runtime import reset_runtime
 from voicegateway_shared.usage import Modality
@@ -169,3 +171,36 @@ def test_what_cannot_be_instrumented_is_left_alone() -> None:
     assert instrument(plugin, PluginFacts(provider="x", modality="llm", project=None, key_id="")) is plugin
     assert type(plugin) is Slotted
     reset_runtime()
+
+
+def test_whose_session_a_request_is_can_be_found() -> None:
+    owner._variables.cache_clear()
+    farewell.speech_variable.cache_clear()
+
+    activity, pipeline = owner._variables()
+    names = {variable.name for variable in (activity, pipeline, farewell.speech_variable())}
+    names |= {CURRENT.name, _RUNTIME_CONTEXT._current_context.name}  # type: ignore[attr-defined]  # OpenTelemetry's own
+
+    assert names == set(sessions._OF_ONE_REQUEST)
+    assert "_stt_node" in inspect.getsource(audio_recognition._STTPipeline.__init__)
+    assert "_primary_agent_session" in inspect.getsource(JobContext.__init__)
+    assert "_activity" in inspect.getsource(agent_session.AgentSession.__init__)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "modality"), [(llm.FallbackAdapter, "llm"), (stt.FallbackAdapter, "stt"), (tts.FallbackAdapter, "tts")]
+)
+def test_members_of_an_adapter_can_be_found(adapter: type[Any], modality: str) -> None:
+    assert f"_{modality}_instances" in inspect.getsource(adapter.__init__)
+
+
+@pytest.mark.parametrize(
+    "name", ["say", "shutdown", "interrupt", "current_speech", "agent_state", "on", "once", "off", "current_agent"]
+)
+def test_a_session_can_be_ended_by_its_public_methods(name: str) -> None:
+    assert hasattr(agent_session.AgentSession, name)
+
+
+@pytest.mark.parametrize("name", ["allow_interruptions", "interrupt", "add_done_callback", "chat_items", "scheduled"])
+def test_a_speech_can_be_waited_for(name: str) -> None:
+    assert hasattr(speech_handle.SpeechHandle, name)
