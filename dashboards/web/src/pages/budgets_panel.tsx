@@ -18,8 +18,15 @@ export interface BudgetsPanelProps {
   readonly zone: Zone;
 }
 
-const HOW_TO_DECLARE =
-  'Write budgets.yaml with  budgets: [{project: acme, amount: "25.00", window: day, action: warn}]  and run  voicegw budgets apply budgets.yaml';
+const HOW_TO_DECLARE = (
+  <>
+    Write in budgets.yaml
+    <br />
+    <code className="mono break">{'budgets: [{project: acme, amount: "25.00", window: day, action: warn}]'}</code>
+    <br />
+    and run <code className="mono">voicegw budgets apply budgets.yaml</code>
+  </>
+);
 
 export function BudgetsPanel({ status, zone }: BudgetsPanelProps) {
   return (

@@ -24,7 +24,7 @@ export function ProjectsPanel({ status, zone }: ProjectsPanelProps) {
       polled={status}
       zone={zone}
       isEmpty={(data) => data.projects.length === 0}
-      empty={{ title: "Nothing was spent yet", hint: "Or Postgres cannot be asked: then the header says so." }}
+      empty={{ title: "Nothing was spent yet", hint: "Make a call: what a project will come to is told from then on." }}
       isHalf
     >
       {(data) => (

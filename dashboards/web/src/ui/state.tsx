@@ -17,8 +17,13 @@ export interface AnswerProps<T> {
   readonly zone: Zone;
   readonly isEmpty: (data: T) => boolean;
   /** What it means that there is nothing, and what to do. */
-  readonly empty: { readonly title: string; readonly hint: string };
+  readonly empty: EmptyProps;
   readonly children: (data: T) => ReactNode;
+}
+
+export interface EmptyProps {
+  readonly title: string;
+  readonly hint: ReactNode;
 }
 
 /** Draws the data once there is some, and keeps drawing the last of it, marked as old, when a poll fails. */
@@ -55,7 +60,7 @@ function Loading({ what }: { readonly what: string }) {
   );
 }
 
-function Empty({ title, hint }: { readonly title: string; readonly hint: string }) {
+function Empty({ title, hint }: EmptyProps) {
   return (
     <div className="state">
       <p className="state-title">{title}</p>
