@@ -181,7 +181,7 @@ class Cashier:
 
     def failed(self, seq: int) -> None:
         """No answer came, or none of money."""
-        self.tariffs.learned(self._models, (), now=self._now())
+        self.tariffs.unheard(self._models)
         self._models = ()
         self.book.failed(seq)
 

@@ -192,6 +192,9 @@ class Tariffs:
         with self._lock:
             if key not in self._known and not self.is_vain(key):
                 self._waiting.setdefault(key, []).append(call)
+                if self._now_ns() - self._asked.get(key, 0) >= ASK_AGAIN_NS:
+                    # Nobody is being asked just now.
+                    self._asked[key] = 0
                 return
         call()
 
@@ -243,6 +246,17 @@ class Tariffs:
                 if key not in self._known:
                     self._vain[key] = now_ns + IN_VAIN_NS
                     waiting += self._waiting.pop(key, [])
+        for call in waiting:
+            call()
+
+    def unheard(self, asked: Iterable[ModelName]) -> None:
+        """No answer came: what was asked for is asked for again with the next message."""
+        waiting: list[Callable[[], object]] = []
+        with self._lock:
+            for name in asked:
+                key = (name.provider, name.model, name.modality)
+                self._asked[key] = self._now_ns() - ASK_AGAIN_NS
+                waiting += self._waiting.pop(key, [])
         for call in waiting:
             call()
 

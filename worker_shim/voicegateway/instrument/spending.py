@@ -119,6 +119,7 @@ class Lack:
         loop = asyncio.get_running_loop()
         heard: asyncio.Future[None] = loop.create_future()
         tariffs.when_known(key, partial(from_thread, loop, _set, heard))
+        self._cashier.on_due()
         await asyncio.wait((heard,), timeout=TARIFF_WAIT_S)
         return tariffs.find(key)
 

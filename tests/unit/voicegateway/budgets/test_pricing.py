@@ -459,6 +459,22 @@ def test_who_waits_for_a_tariff_hears_of_it_or_that_it_does_not_come(monkeypatch
     assert heard == ["first", "in vain", "again"]
 
 
+def test_what_was_asked_for_in_a_lost_message_is_asked_for_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pricing, "_met", {})
+    it = Asked()
+    heard: list[str] = []
+    it.tariffs.need(it.KEY)
+    it.tariffs.when_known(it.KEY, lambda: heard.append("nobody answers"))
+    it.tariffs.unheard(it.tariffs.wanted())
+
+    assert heard == ["nobody answers"]
+    assert not it.tariffs.is_vain(it.KEY), "the next answer may bring it: that one is waited for"
+    assert not it.tariffs.is_due, "but no message is sent for it alone"
+    it.tariffs.when_known(it.KEY, lambda: None)
+    assert it.tariffs.is_due, "unless somebody waits for it"
+    assert it.tariffs.wanted() == (it.NAME,)
+
+
 def test_a_model_without_a_price_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     it = Asked()
     unknown = Tariff(provider="nobody", model="m", modality="llm", reason="unknown_model")
