@@ -17,7 +17,8 @@ EXAMPLES = settings(
     suppress_health_check=[HealthCheck.too_slow], print_blob=False,
     report_multiple_bugs=False,
 )  # fmt: skip
-ENOUGH = settings(EXAMPLES, max_examples=400)
+ENOUGH = settings(EXAMPLES, max_examples=3_000)
+"""Of a broken script: the search ends with the first example that shows it."""
 
 
 @pytest.fixture
