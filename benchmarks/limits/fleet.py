@@ -86,13 +86,13 @@ def run(
         ]  # fmt: skip
         try:
             for load in jobs[0]["loads"]:
-                _wait_for(processes, "ready")
+                wait_for(processes, "ready")
                 begin(load)
                 before = counted(redis)
                 begin_ns = time.monotonic_ns() + int(HEAD_START_S * 1e9)
                 for process in processes:
-                    _tell(process, f"{begin_ns}\n")
-                _wait_for(processes, "done")
+                    tell(process, f"{begin_ns}\n")
+                wait_for(processes, "done")
                 commands = difference(before, counted(redis))
                 logs = [AskLog.read(Path(f"{out}.{load}")) for out in outs]
                 outcomes[load] = _outcome(logs, commands, limit=limit, begin_ns=begin_ns, seconds=jobs[0]["seconds"])
@@ -117,7 +117,8 @@ def difference(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     return {name: count - before.get(name, 0) for name, count in after.items() if count > before.get(name, 0)}
 
 
-def _wait_for(processes: Sequence["subprocess.Popen[str]"], word: str) -> None:
+def wait_for(processes: Sequence["subprocess.Popen[str]"], word: str) -> None:
+    """Return when every process has said a word. Raises SystemExit when one ended instead."""
     for process in processes:
         assert process.stdout is not None
         while (line := process.stdout.readline()) != f"{word}\n":
@@ -125,7 +126,8 @@ def _wait_for(processes: Sequence["subprocess.Popen[str]"], word: str) -> None:
                 raise SystemExit(f"a process of the benchmark ended before it was {word}")
 
 
-def _tell(process: "subprocess.Popen[str]", word: str) -> None:
+def tell(process: "subprocess.Popen[str]", word: str) -> None:
+    """Write to a process's input."""
     assert process.stdin is not None
     process.stdin.write(word)
     process.stdin.flush()
