@@ -69,6 +69,8 @@ class RequestRecord:
     owner: Any = None
     stream: Any = None
     chat_ctx: Any = None
+    tools: int = 0
+    """That a language model was told of; the stream, which has them, is let go before the request is priced."""
 
     request_id: RequestId = field(default_factory=new_request_id)
     started_unix_ns: int = field(default_factory=time.time_ns)

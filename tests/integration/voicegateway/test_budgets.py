@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from livekit.agents import APIStatusError
-from livekit.agents.llm import ChatContext
+from livekit.agents.llm import ChatContext, function_tool
 from tests.fixtures.job import job
 from tests.fixtures.money_controller import PLENTY, MoneyController, a_budget
 from tests.fixtures.waiting import eventually
 from tests.integration.testing_vendors.bench import NO_RETRY, RETRY, silence
 from tests.integration.voicegateway.metering import Meter, Record, broken, metering
 from tests.integration.voicegateway.plugin_use import (
+    QUESTION,
     ask,
     converse,
     prerecorded,
@@ -23,10 +24,12 @@ from tests.integration.voicegateway.plugin_use import (
     synthesize,
     utterance,
 )
+from tests.unit.voicegateway.records import a_record
 
 from voicegateway import runtime as runtime_module
 from voicegateway.budgets.book import MoneyBook
 from voicegateway.budgets.cashier import Cashier
+from voicegateway.budgets.most import prompt_bound
 from voicegateway.budgets.pricing import ModelTariff
 from voicegateway.guards import SessionGuards
 from voicegateway.outbox import Outbox
@@ -132,6 +135,24 @@ async def test_the_worst_case_is_held_before_the_vendor_hears_of_it(tmp_path: Pa
     assert max(first.need, first.target) >= 1_600_000_000
     assert first.used == 0
     assert 0 < total < 10_000_000
+
+
+async def test_tools_are_in_what_is_learned_of_a_prompt(tmp_path: Path) -> None:
+    @function_tool
+    async def hang_up() -> None:
+        """End the call."""
+
+    async with budgeted(tmp_path) as (meter, controller):
+        plugin = meter.llm()
+        async with plugin.chat(chat_ctx=QUESTION, tools=[hang_up], conn_options=NO_RETRY) as stream:
+            _ = [chunk async for chunk in stream]
+        await plugin.aclose()
+        await spent(meter, controller)
+        assert meter.runtime.money is not None
+        [habit] = meter.runtime.money.experience._habits.values()
+        record = await meter.record()
+
+    assert list(habit.ratios) == [record.usage["input_tokens"] / prompt_bound(a_record(chat_ctx=QUESTION, tools=1))]
 
 
 async def test_a_budget_that_has_not_enough_refuses_and_the_vendor_never_hears(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def most_of(record: RequestRecord, habit: Habit, *, output_tokens_p99: int) -> d
 
 def prompt_bound(record: RequestRecord) -> int:
     """Bound a prompt's tokens: a token is at least one byte of its text, for every tokenizer in use."""
-    total = MESSAGE_TOKENS + TOOL_TOKENS * len(getattr(record.stream, "tools", None) or ())
+    total = MESSAGE_TOKENS + TOOL_TOKENS * record.tools
     for item in list(getattr(record.chat_ctx, "items", ())):
         total += MESSAGE_TOKENS
         content = getattr(item, "content", None)

@@ -201,7 +201,7 @@ class Tariffs:
     @property
     def is_due(self) -> bool:
         """Whether there is one that was never asked for."""
-        return any(not asked_ns for asked_ns in list(self._asked.values()))
+        return any(not asked_ns and key not in self._known for key, asked_ns in list(self._asked.items()))
 
     def wanted(self) -> tuple[ModelName, ...]:
         """Return what to ask for with a message that leaves now: what is needed, and the models of all plugins."""

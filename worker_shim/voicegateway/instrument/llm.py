@@ -35,6 +35,7 @@ def _observed(plugin: Any, chat: Callable[..., Any], args: Any, kwargs: Any) -> 
     with scope:
         stream = chat(plugin, *args, **kwargs)
     try:
+        record.tools = len(getattr(stream, "tools", None) or ())
         _counted_chunks(stream._event_ch, record)
         second_opinion.expect(plugin, record, stream)
         request.follow(stream, stream._task, record, runtime)

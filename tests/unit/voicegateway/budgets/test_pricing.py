@@ -16,6 +16,7 @@ from voicegateway.budgets.most import KNOWN_AFTER, STRETCH_MS, Experience, Habit
 from voicegateway.budgets.pricing import (
     BOUND_FOR,
     FRESH_NS,
+    TARIFFS_MAX,
     ModelTariff,
     Tariffs,
     circumstances,
@@ -264,7 +265,7 @@ def test_a_prompt_is_bounded_by_its_bytes() -> None:
     context.add_message(role="user", content=["é" * 100, ImageContent(image="https://example.com/a.png")])
     context.items.append(FunctionCall(call_id="1", name="weather", arguments='{"city":"Rome"}'))
     context.items.append(FunctionCallOutput(call_id="1", name="weather", output="sunny", is_error=False))
-    record = a_record(chat_ctx=context, stream=SimpleNamespace(tools=[object(), object()]))
+    record = a_record(chat_ctx=context, tools=2)
 
     assert prompt_bound(record) == (8 + 2 * 256) + (8 + 200 + 3_000) + (8 + 7 + 15) + (8 + 7 + 5)
 
@@ -425,6 +426,25 @@ def test_a_tariff_is_asked_for_once_and_again_when_it_is_old(monkeypatch: pytest
 
     assert not it.tariffs.is_due
     assert it.tariffs.wanted() == (it.NAME,)
+
+
+def test_a_tariff_that_came_after_it_was_forgotten_is_not_asked_for_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    met: dict[Any, None] = {}
+    monkeypatch.setattr(pricing, "_met", met)
+    it = Asked()
+    it.tariffs.need(it.KEY)
+    asked = it.tariffs.wanted()
+    for number in range(TARIFFS_MAX):
+        it.tariffs.need(("openai", f"model-{number}", "llm"))
+    while it.tariffs.wanted():
+        pass
+    it.tariffs.learned(asked, (it.tariff(),), now=AT)
+    met[it.KEY] = None
+
+    assert it.tariffs.wanted() == ()
+    assert not it.tariffs.is_due
 
 
 def test_prices_of_all_plugins_are_asked_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
