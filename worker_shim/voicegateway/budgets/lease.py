@@ -188,7 +188,9 @@ class MoneyLease:
         self.state = lease.state
         if lease.state == "outdated":
             return
-        self.told = self._saying
+        if lease.state != "learning":
+            # A window without memory has not heard it either: it is said again.
+            self.told = self._saying
         self.is_scarce, self.is_over = lease.is_scarce, lease.is_over
         pause_ns = lease.retry_ms * NS_PER_MS
         self.not_before_ns = now_ns + (pause_ns if lease.state == "ok" else max(pause_ns, PAUSE_NS))

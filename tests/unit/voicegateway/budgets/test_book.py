@@ -345,6 +345,22 @@ def test_a_window_without_memory_says_so() -> None:
     assert refusal.reason == "learning"
 
 
+@pytest.mark.parametrize("seconds", [2, 3_601])
+def test_what_a_window_without_memory_was_told_it_is_told_again(seconds: int) -> None:
+    world = World(a_budget())
+    world.admitted(100).settle(40)
+    world.later(seconds)
+    assert world.says(state="learning", retry_ms=300)["house@day:1"].used == 40
+    world.later(1)
+    due_ns = world.book.due_ns()
+
+    assert due_ns is not None
+    assert due_ns <= world.now_ns
+    assert world.says()["house@day:1"].used == 40
+    world.later(1)
+    assert world.says().get("house@day:1") is None, "it was heard"
+
+
 # Streams
 
 
