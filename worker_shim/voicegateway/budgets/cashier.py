@@ -97,7 +97,9 @@ class Cashier:
         self._recovered: tuple[str, ...] = ()
         self._told_ns = 0
         self._over: set[str] = set()
-        """Windows whose end was told to the sessions."""
+        """Windows that are spent and whose end was told to the sessions."""
+        self._sessions_over: set[str] = set()
+        """Likewise those of single sessions, for good."""
         self.book.on_due = self._ring
 
     def most_cost(self, record: RequestRecord, tariff: ModelTariff) -> int:
@@ -139,6 +141,9 @@ class Cashier:
         for _ in range(len(self._ended)):
             record = self._ended.popleft()
             self._price(record, since_ns=self._now_ns())
+        if self._ended:
+            # It ended meanwhile behind another one, and rang for nobody.
+            self.on_due()
         self.book.serve()
 
     def due_ns(self) -> int | None:
@@ -230,16 +235,19 @@ class Cashier:
         plan = self.book.known(target_of(record), record.identity.session_id)
         for purse in plan.leases if plan is not None else ():
             if purse.is_local and purse.spec.action == "end_session" and purse.lease.used >= purse.lease.granted:
-                self._tell(purse.lease.pool, purse.spec, record.identity.session_id)
+                self._end_session(purse.lease.pool, purse.spec, record.identity.session_id)
+
+    def _end_session(self, pool: str, spec: BudgetSpec, session_id: str) -> None:
+        if pool not in self._sessions_over:
+            if len(self._sessions_over) >= ENDED_MAX:
+                self._sessions_over.clear()
+            self._sessions_over.add(pool)
+            self._around.spent(spec, session_id)
 
     def _tell_over(self) -> None:
-        for spec, pool in self.book.over():
-            if spec.action == "end_session":
-                self._tell(pool, spec, "")
-
-    def _tell(self, pool: str, spec: BudgetSpec, session_id: str) -> None:
-        if pool not in self._over:
-            if len(self._over) >= ENDED_MAX:
-                self._over.clear()
-            self._over.add(pool)
-            self._around.spent(spec, session_id)
+        over = {pool: spec for spec, pool in self.book.over() if spec.action == "end_session"}
+        # A budget that was raised may be spent once more.
+        before, self._over = self._over, set(over)
+        for pool, spec in over.items():
+            if pool not in before:
+                self._around.spent(spec, "")

@@ -213,6 +213,39 @@ def test_a_budget_that_is_spent_ends_all_its_sessions_once(monkeypatch: pytest.M
     assert world.around.ended == [("house", "")]
 
 
+def test_a_budget_that_was_raised_and_is_spent_again_ends_its_sessions_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, a_budget(action="end_session"))
+    for is_over in (True, False, True):
+        world.cashier.book.charge(target_of(a_record()), "AJ_1", 1)
+        world.now_ns += 2 * NS_PER_S
+        world.sync(leases=(MoneyLease(pool="house@total", ttl_ms=600_000, is_over=is_over),))
+
+    assert world.around.ended == [("house", ""), ("house", "")]
+
+
+def test_what_ends_while_others_are_priced_is_not_left_until_the_next_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, a_budget())
+    world.cashier.met(ended())
+    world.sync()
+    world.cashier.ended(ended())
+    world.cashier.ended(ended())
+    charge = world.cashier.book.charge
+
+    def one_more_ends(*args: Any) -> None:
+        monkeypatch.setattr(world.cashier.book, "charge", charge)
+        world.cashier.ended(ended())
+        charge(*args)
+
+    monkeypatch.setattr(world.cashier.book, "charge", one_more_ends)
+    rings = world.rings
+    world.cashier.look()
+
+    assert world.rings == rings + 1
+    world.cashier.look()
+    assert world.charged() == {"house": 3 * COST}
+    assert world.rings == rings + 1
+
+
 def test_directives_go_to_the_process_and_what_was_done_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, a_budget())
     world.sync(directives=(Directive(id="d1", session_id="AJ_1"),))
