@@ -59,6 +59,8 @@ class SessionGuards:
         """By request, the cost counted so far."""
         self._blocked: dict[str, dict[str, MoneyRefusal]] = {}
         self._throttled: dict[str, set[str]] = {}
+        self._closed: OrderedDict[str, None] = OrderedDict()
+        """Sessions that have closed, the last of them: their last requests are priced after that."""
         self.is_watching = False
         """An attribute, for every request looks at it."""
 
@@ -79,6 +81,7 @@ class SessionGuards:
         if not self.is_watching:
             return
         with self._lock:
+            self._closed.pop(record.identity.session_id, None)
             self._matching(record.identity.session_id, target_of(record), self._now_ns())
 
     def ended(self, record: RequestRecord) -> None:
@@ -132,7 +135,9 @@ class SessionGuards:
         target = target_of(record)
         with self._lock:
             for budget_id, refusal in blocked.items():
-                if self._budgets[budget_id].selector.matches(target):
+                # A guard may have been crossed at the moment in which its budget went.
+                budget = self._budgets.get(budget_id)
+                if budget is not None and budget.selector.matches(target):
                     return refusal
         return None
 
@@ -145,8 +150,13 @@ class SessionGuards:
         with self._lock:
             for kept in (self._watches, self._blocked, self._throttled):
                 kept.pop(session_id, None)
+            self._closed[session_id] = None
+            if len(self._closed) > SESSIONS_MAX:
+                self._closed.popitem(last=False)
 
     def _matching(self, session_id: str, target: Target, now_ns: int) -> list[tuple[BudgetSpec, Watch]]:
+        if session_id in self._closed:
+            return []
         watches = self._watches.get(session_id)
         found: list[tuple[BudgetSpec, Watch]] = []
         for budget in self._budgets.values():

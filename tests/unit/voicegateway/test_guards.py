@@ -284,3 +284,31 @@ def test_budgets_without_guards_watch_nobody() -> None:
     guards.priced(request(1), 10**15)
 
     assert (guards.is_watching, ended, len(guards._watches)) == (False, [], 0)
+
+
+def test_what_is_priced_after_its_session_has_closed_begins_no_new_watch() -> None:
+    guards, ended, time = watching(a_budget(max_duration_s=60, max_cost_nano_usd=CENT))
+    guards.began(request(1))
+    guards.forget("AJ_1")
+    guards.priced(request(1), 2 * CENT)
+    time.now_ns += 120 * S
+    guards.tick()
+
+    assert ended == []
+    guards.began(request(2))
+    guards.priced(request(2), 2 * CENT)
+    assert len(ended) == 1, "a session that goes on under the same id is watched again"
+
+
+def test_a_guard_that_is_crossed_while_its_budget_goes_refuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    guards, _, _ = watching(a_budget("block", max_cost_nano_usd=CENT))
+    act = guards._act
+
+    def its_budget_goes(crossings: Any) -> None:
+        guards.know(())
+        act(crossings)
+
+    monkeypatch.setattr(guards, "_act", its_budget_goes)
+    guards.priced(request(1), 2 * CENT)
+
+    assert guards.refusal(request(2)) is None
