@@ -1,11 +1,13 @@
 """Which windows are open, which are heard, and what a holder is told of them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
+from voicegateway_controller.budgets import windows
 from voicegateway_controller.budgets.windows import next_window, open_window, open_windows, windows_heard
-from voicegateway_shared.budgets import BudgetSpec, WindowKind
+from voicegateway_shared import budgets as shared
+from voicegateway_shared.budgets import BudgetSpec, Window, WindowKind
 from voicegateway_shared.limits import Selector
 from voicegateway_shared.wire.money import BudgetPool
 
@@ -70,3 +72,19 @@ def test_keys_live_for_days_after_the_window() -> None:
     assert day.live_ms(NOW) == (3_600 + 1 + 3 * 86_400) * 1_000
     assert long_over.live_ms(NOW) == 60_000
     assert open_window(spec("total"), NOW).live_ms(NOW) == 90 * 86_400_000
+
+
+def test_budgets_that_share_zone_and_window_are_one_computation(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[datetime] = []
+
+    def window_at(kind: WindowKind, instant: datetime, *, zone: tzinfo) -> Window:
+        computed.append(instant)
+        return shared.window_at(kind, instant, zone=zone)
+
+    monkeypatch.setattr(windows, "window_at", window_at)
+    now = NOW + timedelta(microseconds=1)
+    budgets = [spec("hour", zone="Europe/Berlin", name=f"b{number}") for number in range(500)]
+    found = open_windows(budgets, now, revision=1)
+
+    assert len(found.by_pool) == 500 * 4
+    assert len(computed) == len(set(computed)) == 4
