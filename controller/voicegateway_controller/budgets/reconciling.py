@@ -12,7 +12,7 @@ from voicegateway_controller.budgets.ceilings import Ceilings
 from voicegateway_controller.budgets.leasing import terms
 from voicegateway_controller.budgets.ledger_sums import RECENT, LedgerSums
 from voicegateway_controller.budgets.opening import Openings
-from voicegateway_controller.budgets.pools import BudgetPools, BudgetState, Merged, Terms
+from voicegateway_controller.budgets.pools import BudgetPools, BudgetState, Terms
 from voicegateway_controller.budgets.recovered import Recovered
 from voicegateway_controller.budgets.service import Budgets
 from voicegateway_controller.budgets.windows import OpenWindow, next_window, open_window, windows_heard
@@ -95,14 +95,19 @@ class Reconciling:
             self._ceilings.postgres_answered()
             now = self._clock()
             specs = [spec for spec in definitions.budgets if spec.window != "session"]
-            await self._merge_all(connection, specs, definitions.revision, now)
-            await self._bury(connection, specs, now)
+            silent = await self._merge_all(connection, specs, definitions.revision, now)
             await self._ceilings.forget(connection, ended_before=now - FORGET_ROWS_AFTER)
+            # Single holders last: a search of the ledger that takes too long must hold up no window and no threshold.
+            await self._bury(connection, specs, now)
+            for window, incarnations in silent:
+                await self._settle(connection, window, incarnations, now)
         metrics.BUDGET_MERGES.labels("merged").inc()
 
     async def _merge_all(
         self, connection: Connection, specs: Sequence[BudgetSpec], revision: int, now: datetime
-    ) -> None:
+    ) -> list[tuple[OpenWindow, Sequence[str]]]:
+        """Merge every open window and open the next ones; return those whose silent holders should be looked for."""
+        silent: list[tuple[OpenWindow, Sequence[str]]] = []
         windows = [open_window(spec, now) for spec in specs]
         totals = await self._sums.totals(connection, windows, now)
         for batch in _batches(windows):
@@ -112,7 +117,8 @@ class Reconciling:
                 if found is None:
                     await self._open(window, each)
                     continue
-                await self._settle(connection, window, found, now)
+                if found.silent:
+                    silent.append((window, found.silent))
                 await self._tell(window, found.state, now)
                 if found.state.is_unbacked:
                     await self._back(window, found.state)
@@ -123,6 +129,7 @@ class Reconciling:
                 is_open, _ = await self._pools.now_us(following.pool)
                 if not is_open:
                     await self._open(following, terms(following, revision, now))
+        return silent
 
     async def _open(self, window: OpenWindow, asked: Terms) -> None:
         try:
@@ -138,12 +145,12 @@ class Reconciling:
         else:
             await self._pools.raise_ceiling(window.pool, epoch=state.epoch, ceiling=held)
 
-    async def _settle(self, connection: Connection, window: OpenWindow, found: Merged, now: datetime) -> None:
+    async def _settle(
+        self, connection: Connection, window: OpenWindow, incarnations: Sequence[str], now: datetime
+    ) -> None:
         """Ask the ledger what holders have used that say nothing any more."""
-        if not found.silent:
-            return
-        pending = await self._sums.pending_holders(connection, found.silent)
-        silent = [each for each in found.silent if each not in pending]
+        pending = await self._sums.pending_holders(connection, incarnations)
+        silent = [each for each in incarnations if each not in pending]
         await self._release(connection, window, silent, now, is_dead=False)
 
     async def _bury(self, connection: Connection, specs: Sequence[BudgetSpec], now: datetime) -> None:

@@ -18,6 +18,7 @@ from tests.fixtures.services import TestServices
 
 from voicegateway_controller.alerts import Alerts
 from voicegateway_controller.budgets import Budgets
+from voicegateway_controller.budgets.ledger_sums import LedgerSums
 from voicegateway_controller.budgets.money import Money
 from voicegateway_controller.budgets.pools import BudgetPools, BudgetState
 from voicegateway_controller.budgets.windows import open_window
@@ -234,6 +235,28 @@ async def test_the_recovered_dead_give_back_when_all_of_theirs_is_rated(replica:
     assert waits == (100, USD // 2 - 100, 0)
     assert await replica.amounts() == (300, 0, 0)
     assert await replica.redis.zcard("voicegateway:{budgets}:recovered") == 0
+
+
+async def test_a_search_for_the_dead_that_takes_too_long_holds_up_no_window(
+    replica: Replica, db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await replica.declare(TOTAL, TOTAL | {"name": "other", "provider": "openai", "thresholds": [50]})
+    await replica.say("dead", need=USD // 2)
+    await replica.say("living", recovered=("dead",))
+    redis: Any = replica.redis
+    await redis.sadd("voicegateway:{budget:all@total}:silent", "dead")
+    await charge(db, "0.600")
+
+    async def too_long(*_: Any, **__: Any) -> dict[str, int]:
+        raise TimeoutError
+
+    monkeypatch.setattr(LedgerSums, "of_holders", too_long)
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable):
+            await step(replica)
+
+    assert await db.fetchval("SELECT key FROM alert WHERE key LIKE 'budget:other%'") == "budget:other@total:50"
+    assert (await replica.amounts("other@total"))[0] == 600_000_000
 
 
 async def test_the_list_of_recovered_is_bounded_and_expires(replica: Replica) -> None:
