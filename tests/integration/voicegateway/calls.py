@@ -14,7 +14,7 @@ from livekit.agents import Agent, AgentSession, CloseEvent
 from tests.fixtures.job import job
 from tests.integration.voicegateway.metering import Meter
 
-from voicegateway.budgets.refusal import BudgetRefused, MoneyRefusal
+from voicegateway.budgets.refusal import BudgetRefused, MoneyReason, MoneyRefusal
 from voicegateway.instrument import admission
 from voicegateway.record import RequestRecord
 from voicegateway.runtime import Runtime
@@ -184,30 +184,32 @@ def listening_to_the_voice() -> Iterator[Voice]:
 
 
 @contextmanager
-def refusing(*modalities: str, sentence: str = GOODBYE) -> Iterator[list[RequestRecord]]:
-    """Refuse every attempt of these modalities, as a budget does that has nothing left; yields whom it refused."""
+def refusing(
+    *modalities: str, sentence: str = GOODBYE, reason: MoneyReason = "exhausted", at_most: int = 1_000
+) -> Iterator[list[RequestRecord]]:
+    """Refuse attempts of these modalities, as a budget does that has nothing left; yields whom it refused."""
     asks = admission.ask
     refused: list[RequestRecord] = []
 
     def ask(record: RequestRecord, runtime: Runtime) -> Any:
-        if record.modality not in modalities:
+        if record.modality not in modalities or len(refused) >= at_most:
             return asks(record, runtime)
         refused.append(record)
-        raise BudgetRefused(refusal(sentence=sentence))
+        raise BudgetRefused(refusal(sentence=sentence, reason=reason))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(admission, "ask", ask)
         yield refused
 
 
-def refusal(*, sentence: str = GOODBYE) -> MoneyRefusal:
+def refusal(*, sentence: str = GOODBYE, reason: MoneyReason = "exhausted") -> MoneyRefusal:
     """What a budget says that is used up."""
     return MoneyRefusal(
         budget_id="acme-month",
         pool="acme-month@month:2026-11",
         action="block",
         sentence=sentence,
-        reason="exhausted",
+        reason=reason,
         retry_after_ms=60_000,
     )
 

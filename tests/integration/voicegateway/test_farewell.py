@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from livekit.agents import Agent, APIStatusError, CloseReason
+from livekit.agents import Agent, APIConnectOptions, APIStatusError, CloseReason
 from livekit.agents.llm import ChatContext, FallbackAdapter
+from tests.fixtures.waiting import eventually
 from tests.integration.voicegateway.calls import (
     GOODBYE,
     JOB,
@@ -53,6 +54,34 @@ async def test_refused_turn_is_a_sentence_and_the_end_of_the_call(tmp_path: Path
     assert refused(turn) == HONEST
     assert turn.usage == {"requests": 1}
     assert meter.runtime.hook_errors == 0
+
+
+async def test_money_that_is_elsewhere_for_a_moment_ends_no_call(tmp_path: Path) -> None:
+    async with metering(tmp_path, openai=REPLY, cartesia=VOICE) as meter:
+        with refusing("llm", "tts", reason="scarce", at_most=2) as turned_away, listening_to_the_voice() as voice:
+            async with call(meter, stt=meter.stt(), llm=meter.llm(), tts=meter.tts()) as held:
+                await held.microphone.speak(SPEECH_S)
+                await held.until("speaking")
+                await eventually(lambda: len(held.said) > 0)
+        records = await meter.records()
+
+    assert len(turned_away) == 2
+    assert GOODBYE not in voice.texts
+    assert GOODBYE not in held.said
+    [turn] = [record for record in records if record[names.MODALITY] == "llm"]
+    assert (turn.outcome, turn.attempts, turn.facts[names.ADMISSION_REFUSED]) == ("ok", 1, 2)
+
+
+async def test_money_that_stays_elsewhere_is_a_sentence_after_the_last_retry(tmp_path: Path) -> None:
+    async with metering(tmp_path, openai=REPLY, cartesia=VOICE) as meter:
+        with refusing("llm", reason="scarce") as turned_away, listening_to_the_voice() as voice:
+            async with call(meter, llm=meter.llm(), tts=meter.tts()) as held:
+                held.session.generate_reply(user_input="Where is my parcel?")
+                await held.until_closed()
+
+    assert len(turned_away) == APIConnectOptions().max_retry + 1
+    assert voice.texts == [GOODBYE]
+    assert [closing.reason for closing in held.closings] == [CloseReason.USER_INITIATED]
 
 
 async def test_refused_reply_that_was_begun_ahead_of_the_turn_s_end_is_the_same(tmp_path: Path) -> None:

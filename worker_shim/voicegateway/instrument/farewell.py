@@ -16,6 +16,9 @@ from voicegateway.runtime import Runtime
 from voicegateway.sessions import LiveSession
 
 PAYMENT_REQUIRED: Final = 402
+TOO_MANY_REQUESTS: Final = 429
+PASSING: Final = ("scarce", "learning")
+"""Reasons that a moment may take away: a slow answer of ours must not end a call. LiveKit retries for four seconds."""
 CLIENT_CLOSED: Final = 499
 """LiveKit ends a stream that raises this without an error, and without a retry."""
 
@@ -49,13 +52,17 @@ async def turn_away(record: RequestRecord, runtime: Runtime, refused: BudgetRefu
     """End an attempt that is not admitted, in the way its caller can live with; within its stream's `_run`.
 
     Raises:
-        APIStatusError: 402, never to be retried, where there is no session to say goodbye in, or another model may
-            still be asked; 499 from a voice, which LiveKit takes for a quiet end.
+        APIStatusError: 429, to be retried, where the money is only elsewhere for a moment; 402, never to be retried,
+            where there is no session to say goodbye in, or another model may still be asked; 499 from a voice, which
+            LiveKit takes for a quiet end.
     """
     live: LiveSession | None = record.live
     if isinstance(refused, SessionEnds):
         record.turn_away(SESSION_ENDED)
     else:
+        if refused.refusal.reason in PASSING and _is_tried_again(record):
+            record.refuse_attempt()
+            raise _error(f"voicegateway: {refused}", TOO_MANY_REQUESTS, _body(refused.refusal), is_retryable=True)
         record.turn_away(BUDGET_USED_UP, budget_id=refused.refusal.budget_id)
         if _is_followed(record):
             raise api_error(record, refused.refusal)
@@ -75,8 +82,20 @@ def api_error(record: RequestRecord, refusal: MoneyRefusal) -> Exception:
         f"voicegateway: the budget {refusal.budget_id!r} refuses this request "
         f"({record.facts.provider}/{record.model}: {refusal.reason})",
         PAYMENT_REQUIRED,
-        {"budget": refusal.budget_id, "reason": refusal.reason, "retry_after_ms": refusal.retry_after_ms},
+        _body(refusal),
     )
+
+
+def _body(refusal: MoneyRefusal) -> dict[str, Any]:
+    return {"budget": refusal.budget_id, "reason": refusal.reason, "retry_after_ms": refusal.retry_after_ms}
+
+
+def _is_tried_again(record: RequestRecord) -> bool:
+    """Whether LiveKit will make another attempt of an error that may be retried."""
+    options = getattr(record.stream, "_conn_options", None)
+    # A stream of speech to text counts its failures anew after each success.
+    failed = getattr(record.stream, "_num_retries", record.attempts + record.limited)
+    return options is not None and failed < options.max_retry
 
 
 def _say_to_nobody_in_particular(record: RequestRecord, refusal: MoneyRefusal) -> None:
@@ -141,7 +160,7 @@ def speech_variable() -> Any:
     return getattr(agent_activity, "_SpeechHandleContextVar", None)
 
 
-def _error(message: str, status_code: int, body: dict[str, Any]) -> Exception:
+def _error(message: str, status_code: int, body: dict[str, Any], *, is_retryable: bool = False) -> Exception:
     from livekit.agents import APIStatusError
 
-    return APIStatusError(message, status_code=status_code, body=body, retryable=False)
+    return APIStatusError(message, status_code=status_code, body=body, retryable=is_retryable)
