@@ -120,6 +120,10 @@ class _Line:
     def join(self, wake: Callable[[MoneyTicket | MoneyRefusal], None]) -> MoneyWaiter:
         return self._book.wait(self._plan, LEAST_NANO_USD, until_ns=boot_ns(), wake=wake)
 
+    def is_unheard(self, waiter: MoneyWaiter) -> bool:
+        # A silent controller holds up nobody.
+        return False
+
     def leave(self, waiter: MoneyWaiter) -> MoneyTicket | MoneyRefusal | None:
         return self._book.cancel(waiter)
 

@@ -155,6 +155,23 @@ async def test_tools_are_in_what_is_learned_of_a_prompt(tmp_path: Path) -> None:
     assert list(habit.ratios) == [record.usage["input_tokens"] / prompt_bound(a_record(chat_ctx=QUESTION, tools=1))]
 
 
+async def test_a_controller_that_is_slow_refuses_nobody(tmp_path: Path) -> None:
+    async with budgeted(tmp_path) as (meter, controller):
+        plugin, dear = meter.llm(), meter.llm(max_completion_tokens=1_000_000)
+        await ask(plugin)
+        await spent(meter, controller)
+        # More than twice as long as attempts like to wait.
+        controller.delay_s = 0.6
+        said = await ask(dear)
+        controller.delay_s = 0.0
+        await plugin.aclose()
+        await dear.aclose()
+        outcomes = [record.outcome for record in await meter.records()]
+
+    assert said
+    assert outcomes == ["ok", "ok"]
+
+
 async def test_a_budget_that_has_not_enough_refuses_and_the_vendor_never_hears(tmp_path: Path) -> None:
     async with budgeted(tmp_path, a_budget(amount=1_000)) as (meter, controller):
         plugin = meter.tts()

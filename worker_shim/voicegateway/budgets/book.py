@@ -42,6 +42,8 @@ class MoneyBook:
         self._claimed: list[MoneyLease] = []
         self._seq = self._sent_ns = 0
         self._failing_since_ns = 0
+        self._heard_ns = -1
+        """When the newest message that was answered was sent."""
         self.tag = ""
         """Of the budgets that are known, empty while none are."""
         self.on_due: Callable[[], None] = lambda: None
@@ -87,8 +89,8 @@ class MoneyBook:
     def wait_for_more(self, ticket: MoneyTicket, total: int, *, until_ns: int, wake: Wake) -> MoneyWaiter:
         """Stand in line until a ticket holds `total` in all."""
         with self._lock:
-            waiter = MoneyWaiter(ticket, total, until_ns, wake)
             now_ns = self._now_ns()
+            waiter = MoneyWaiter(ticket, total, until_ns, wake, since_ns=now_ns)
             # The budgets may have changed since it was made.
             waiter.plan = self._holdings.planned_anew(waiter.plan)
             refusal = self._in_vain(waiter, now_ns)
@@ -99,6 +101,22 @@ class MoneyBook:
         else:
             wake(refusal)
         return waiter
+
+    def is_unheard(self, waiter: MoneyWaiter) -> bool:
+        """Whether no controller has said a word since somebody waits: nobody knows yet that there is no money.
+
+        So it is while one is slow or restarts, and when a window has just begun for all processes at once.
+        """
+        with self._lock:
+            now_ns = self._now_ns()
+            if waiter.since_ns <= self._heard_ns or self._is_offline(now_ns):
+                return False
+            for purse in waiter.plan.leases:
+                is_told = purse.is_local or purse.lease.not_before_ns > waiter.since_ns
+                is_open = self._failing_since_ns > 0 and purse.spec.offline == "open"
+                if purse.lease.left(now_ns) < waiter.amount and (is_told or is_open):
+                    return False
+            return True
 
     def cancel(self, waiter: MoneyWaiter) -> MoneyTicket | MoneyRefusal | None:
         """Leave the line; None when the waiter was woken already, and has or will have its outcome.
@@ -190,6 +208,7 @@ class MoneyBook:
                 return
             now_ns = self._now_ns()
             self._failing_since_ns = 0
+            self._heard_ns = self._sent_ns
             for lease, told in zip(self._claimed, answer.leases, strict=False):
                 lease.answered(seq, told, now_ns)
             if answer.budgets is not None:
@@ -229,7 +248,7 @@ class MoneyBook:
             waiter = ticket.waiter
             outcome: MoneyTicket | MoneyRefusal | None = None
             if waiter is None:
-                waiter = ticket.waiter = MoneyWaiter(ticket, total, until_ns, wake)
+                waiter = ticket.waiter = MoneyWaiter(ticket, total, until_ns, wake, since_ns=now_ns)
                 waiter.plan = self._holdings.planned_anew(ticket.plan)
                 outcome = self._in_vain(waiter, now_ns)
                 if outcome is None:

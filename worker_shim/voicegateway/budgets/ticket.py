@@ -69,7 +69,7 @@ class MoneyTicket:
 class MoneyWaiter:
     """An attempt in line."""
 
-    __slots__ = ("amount", "number", "plan", "ticket", "total", "until_ns", "wake")
+    __slots__ = ("amount", "number", "plan", "since_ns", "ticket", "total", "until_ns", "wake")
 
     def __init__(
         self,
@@ -77,7 +77,10 @@ class MoneyWaiter:
         total: int,
         until_ns: int,
         wake: Callable[[MoneyTicket | MoneyRefusal], None],
+        *,
+        since_ns: int,
     ) -> None:
+        self.since_ns = since_ns
         self.ticket, self.plan, self.total = ticket, ticket.plan, total
         self.amount = max(0, total - ticket.held)
         self.until_ns, self.wake = until_ns, wake

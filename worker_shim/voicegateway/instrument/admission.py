@@ -180,6 +180,10 @@ class _LimitQueue:
         until_ns = boot_ns() + self._wait_ms * NS_PER_MS
         return self._book.wait(self._plan, self._asked, until_ns=until_ns, wake=wake)
 
+    def is_unheard(self, waiter: Waiter) -> bool:
+        # A refusal is retried.
+        return False
+
     def leave(self, waiter: Waiter) -> Ticket | Refusal | None:
         return self._book.cancel(waiter)
 

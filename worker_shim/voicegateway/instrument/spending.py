@@ -192,6 +192,10 @@ class _MoneyQueue:
         # Who waits leaves by itself.
         return self._book.wait_for_more(self._money.ticket, self._total, until_ns=boot_ns(), wake=wake)
 
+    def is_unheard(self, waiter: MoneyWaiter) -> bool:
+        # A refusal ends a call: not because the controller is slow, or the window has just begun for all at once.
+        return self._book.is_unheard(waiter)
+
     def leave(self, waiter: MoneyWaiter) -> MoneyTicket | MoneyRefusal | None:
         return self._book.cancel(waiter)
 

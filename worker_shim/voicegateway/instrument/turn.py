@@ -6,6 +6,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 LAST_MOMENT_S: Final = 1.0
 """From another thread's call to our loop's turn; a loop that needs longer has other troubles."""
+UNHEARD_STEP_S: Final = 0.25
+UNHEARD_STEPS: Final = 9
+"""Where nobody has answered yet: a silent controller is known to be one after two seconds, and policies hold then."""
 
 W = TypeVar("W")
 T = TypeVar("T")
@@ -16,6 +19,10 @@ class Queue(Protocol[W, T]):
 
     def join(self, wake: Callable[[T], None]) -> W:
         """Stand in it; `wake` is called once from some thread, unless `leave` comes first."""
+        ...
+
+    def is_unheard(self, waiter: W) -> bool:
+        """Whether it is worth to wait longer than one likes to, for nobody has said a word about it yet."""
         ...
 
     def leave(self, waiter: W) -> T | None:
@@ -47,6 +54,10 @@ class Turn(Generic[W, T]):
         waiter = self._queue.join(self._woken)
         try:
             await asyncio.wait((answer,), timeout=wait_s)
+            for _ in range(UNHEARD_STEPS):
+                if answer.done() or not self._queue.is_unheard(waiter):
+                    break
+                await asyncio.wait((answer,), timeout=UNHEARD_STEP_S)
             if not answer.done() and (outcome := self._queue.leave(waiter)) is not None:
                 return outcome
             # Woken at the last moment: the outcome is on its way through the loop.

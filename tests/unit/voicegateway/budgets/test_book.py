@@ -307,6 +307,48 @@ def test_a_line_has_an_end() -> None:
     assert refused(outcomes[-1]).reason == "scarce"
 
 
+def test_who_waits_is_unheard_until_an_answer_to_a_later_message() -> None:
+    world = World(a_budget())
+    world.book.claims(world.seq + 1)
+    world.later(0.01)
+    waiter, _ = world.wait(100)
+    world.seq += 1
+    world.book.answered(world.seq, MoneyAnswer(tag=world.book.tag))
+    assert world.book.is_unheard(waiter), "the message had left before"
+    world.later(0.01)
+    world.says(retry_ms=50)
+
+    assert not world.book.is_unheard(waiter)
+
+
+def test_who_comes_while_the_controller_has_said_to_wait_has_been_heard() -> None:
+    world = World(a_budget(), a_session_budget(50))
+    world.later(0.01)
+    world.says()
+    own, _ = world.wait(100)
+    assert not world.book.is_unheard(own), "a session's own money is nobody else's to give"
+    world = World(a_budget())
+    waiter, _ = world.wait(100)
+    world.says(retry_ms=1_000)
+    world.book.cancel(waiter)
+    world.later(0.1)
+    waiter, _ = world.wait(100)
+
+    assert not world.book.is_unheard(waiter)
+
+
+@pytest.mark.parametrize(("policy", "is_unheard"), [("open", False), ("closed", True), ("last_lease", True)])
+def test_a_controller_that_restarts_is_waited_for_unless_the_policy_is_open(policy: Any, *, is_unheard: bool) -> None:
+    world = World(a_budget(offline=policy))
+    world.later(0.01)
+    waiter, _ = world.wait(100)
+    world.fails()
+
+    assert world.book.is_unheard(waiter) is is_unheard
+    world.later(3)
+    assert not world.book.is_unheard(waiter), "then it is away"
+
+
 def test_what_does_not_fit_any_more_is_refused_and_what_is_smaller_asked_for() -> None:
     world = World(a_budget())
     _, large = world.wait(500)
