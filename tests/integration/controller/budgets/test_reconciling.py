@@ -1,7 +1,7 @@
 """One replica on real servers: the ledger heals, the dead are buried, thresholds are told, outages lived through."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -102,6 +102,20 @@ async def test_budgets_are_gauges_but_not_those_of_a_project(replica: Replica, d
 
     assert (shown["spent_nano_usd"], shown["limit_nano_usd"], shown["holders"]) == (USD // 4, USD, 0)
     assert (hidden["spent_nano_usd"], gone["spent_nano_usd"]) == (None, None)
+
+
+async def test_gauges_of_many_budgets_leave_room_for_claims(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    await replica.declare(*(TOTAL | {"name": f"b{number}", "project": f"p{number}"} for number in range(150)))
+    asked: list[int] = []
+
+    async def look_at(pools: Sequence[str]) -> list[BudgetState | None]:
+        asked.append(len(pools))
+        return [None] * len(pools)
+
+    monkeypatch.setattr(replica.pools, "look_at", look_at)
+    await replica.money.gauges.update()
+
+    assert asked == [100, 50]
 
 
 async def test_what_the_ledger_has_is_spent_before_anybody_asks(replica: Replica, db: Any) -> None:
