@@ -15,7 +15,7 @@ from voicegateway_controller.budgets.opening import Openings
 from voicegateway_controller.budgets.pools import BudgetPools, BudgetState, Terms
 from voicegateway_controller.budgets.recovered import Recovered
 from voicegateway_controller.budgets.service import Budgets
-from voicegateway_controller.budgets.windows import OpenWindow, next_window, open_window, windows_heard
+from voicegateway_controller.budgets.windows import OpenWindow, next_window, open_window, window_before, windows_heard
 from voicegateway_controller.db.engine import Connection, raw_connection
 from voicegateway_controller.errors import DatabaseUnavailable
 from voicegateway_controller.logs import get_logger
@@ -29,6 +29,8 @@ TOGETHER: Final = 64
 """Pools in one batch of scripts; claims go in between."""
 AHEAD: Final = timedelta(minutes=5)
 """The next window is opened so long before it begins: its first claims need no Postgres."""
+BEHIND: Final = timedelta(minutes=1)
+"""So long after its end a window's thresholds are still looked at."""
 OPEN_WAIT_S: Final = 10.0
 BURIED_MAX: Final = 8
 """Recovered processes looked after in one step; each may have held money of every budget."""
@@ -109,13 +111,16 @@ class Reconciling:
         """Merge every open window and open the next ones; return those whose silent holders should be looked for."""
         silent: list[tuple[OpenWindow, Sequence[str]]] = []
         windows = [open_window(spec, now) for spec in specs]
+        # What is told or rated of a window's last moments comes after its end, and may reach a threshold.
+        windows += [past for spec in specs if (past := window_before(spec, now, within=BEHIND)) is not None]
         totals = await self._sums.totals(connection, windows, now)
         for batch in _batches(windows):
             asked = [terms(window, revision, now) for window in batch]
             merged = await self._pools.merge((each, totals[each.pool]) for each in asked)
             for window, each, found in zip(batch, asked, merged, strict=True):
                 if found is None:
-                    await self._open(window, each)
+                    if not window.is_past:
+                        await self._open(window, each)
                     continue
                 if found.silent:
                     silent.append((window, found.silent))

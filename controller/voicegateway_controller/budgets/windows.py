@@ -59,6 +59,14 @@ def next_window(spec: BudgetSpec, now: datetime) -> OpenWindow | None:
     return None if end is None else OpenWindow(spec=spec, window=_window(spec, end))
 
 
+def window_before(spec: BudgetSpec, now: datetime, *, within: timedelta) -> OpenWindow | None:
+    """Return the window that ended before the open one began, if that was no longer ago than so much."""
+    start = _window(spec, now).start
+    if start is None or now - start >= within:
+        return None
+    return OpenWindow(spec=spec, window=_window(spec, start - _INSTANT), is_past=True)
+
+
 def windows_heard(spec: BudgetSpec, now: datetime) -> list[OpenWindow]:
     """Return the windows that claims may be about: the open one, the next, and a few that are over."""
     if spec.window == "session":

@@ -330,6 +330,23 @@ async def test_thresholds_are_told_once_per_window(replica: Replica, db: Any) ->
     ]
 
 
+async def test_a_threshold_that_is_reached_in_the_last_moment_is_told(replica: Replica, db: Any) -> None:
+    await replica.declare({"name": "hour", "amount": "1.00", "window": "hour", "thresholds": [50, 80]})
+    window = open_window(replica.budgets.current().budgets[0], datetime.now(UTC))
+    assert window.window.end is not None
+    replica.ahead = window.window.end - timedelta(seconds=1) - datetime.now(UTC)
+    await replica.say("h-1", window.pool, used=6 * USD // 10, granted=6 * USD // 10)
+    replica.ahead += timedelta(seconds=3)
+    await step(replica)
+    told = await db.fetch("SELECT key FROM alert")
+    await replica.say("h-1", window.pool, used=9 * USD // 10, granted=9 * USD // 10)
+    replica.ahead += timedelta(minutes=1)
+    await step(replica)
+
+    assert [each["key"] for each in told] == [f"budget:{window.pool}:50"]
+    assert await db.fetchval("SELECT count(*) FROM alert") == 1, "a minute later nobody looks any more"
+
+
 async def test_the_next_window_is_opened_before_it_begins(replica: Replica, db: Any) -> None:
     await replica.declare({"name": "hour", "amount": "1.00", "window": "hour"})
     spec = replica.budgets.current().budgets[0]
