@@ -21,7 +21,7 @@ from voicegateway_shared.limits import Selector
 from voicegateway_shared.wire import MoneyAnswer, MoneyClaim
 from voicegateway_shared.wire import MoneyLease as Told
 
-SEEDS = range(20)
+SEEDS = range(16)
 LONG_SEEDS = range(6)
 MISSED_WITHIN = range(60)
 
@@ -55,11 +55,6 @@ MUTATIONS: dict[str, Mutation] = {
         "pool.spent + pool.unknown",
     ),
     "what holders told before is forgotten": ("pool", "charge(pool, used - holder.used)", "charge(pool, 0)"),
-    "the living are released by what the ledger has so far": (
-        "release",
-        "if holder.kind == LIVING and not is_dead then return 0 end",
-        "is_dead = true",
-    ),
     "a lease that is adopted is not outstanding": (
         "money",
         "goes_by(pool, holder, math.max(kept, holder.used))",
