@@ -82,13 +82,15 @@ class BudgetStatus(BaseModel):
         "is spent. learning: Redis lost the pool, and not every worker has said since what it holds."
     )
     amount_usd: str
-    spent_usd: str | None = Field(description="Null where nobody can be asked, and per session.")
+    spent_usd: str | None = Field(
+        description="Null where nobody can be asked, per session, and of more than the token's projects."
+    )
     reserved_usd: str | None = Field(description="Leased to workers and not spent, or not told yet.")
     left_usd: str | None = Field(description="Neither spent nor reserved.")
     percent: float | None = Field(description="Spent of the amount, for display: one decimal, rounded down.")
     holders: int = Field(description="Worker processes that the pool knows.")
     is_unbacked: bool = Field(description="Money was released while Postgres was away, and is not noted there yet.")
-    forecast: Forecast | None = Field(description="Null while Postgres is away, and per session.")
+    forecast: Forecast | None = Field(description="Null while Postgres is away, and wherever `spent_usd` is.")
 
 
 class ProjectForecast(BaseModel):

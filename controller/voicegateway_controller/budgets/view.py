@@ -89,14 +89,25 @@ def _status(
         revision=definitions.revision,
         is_live=stood.is_live,
         budgets=[
-            _budget(spec, stood.standings.get(spec.id), outlooks, now) for spec in definitions.for_(access.allows)
+            _budget(
+                spec,
+                stood.standings.get(spec.id),
+                outlooks,
+                now,
+                is_shown=_may_see(access, spec.selector.project),
+            )
+            for spec in definitions.for_(access.allows)
         ],
         projects=projects,
         anomalies=[_anomaly(each) for each in odd],
     )
 
 
-def _budget(spec: BudgetSpec, standing: Standing | None, outlooks: _Outlooks, now: datetime) -> schemas.BudgetStatus:
+def _budget(
+    spec: BudgetSpec, standing: Standing | None, outlooks: _Outlooks, now: datetime, *, is_shown: bool
+) -> schemas.BudgetStatus:
+    """Return how a budget stands; the numbers only where they may be shown, its state to all whom it stops."""
+    shown = standing if is_shown else None
     window = open_window(spec, now) if spec.window != "session" else None
     outlook = outlooks.of(spec.selector, spec.zone)
     amount = spec.amount_nano_usd
@@ -113,13 +124,13 @@ def _budget(spec: BudgetSpec, standing: Standing | None, outlooks: _Outlooks, no
         offline=spec.offline,
         state=_state(spec, standing),
         amount_usd=format_nano_usd(amount),
-        spent_usd=None if standing is None else format_nano_usd(standing.spent),
-        reserved_usd=None if standing is None else format_nano_usd(standing.reserved),
-        left_usd=None if standing is None else format_nano_usd(max(0, standing.left)),
-        percent=None if standing is None else standing.spent * 1000 // amount / 10,
-        holders=0 if standing is None else standing.holders,
+        spent_usd=None if shown is None else format_nano_usd(shown.spent),
+        reserved_usd=None if shown is None else format_nano_usd(shown.reserved),
+        left_usd=None if shown is None else format_nano_usd(max(0, shown.left)),
+        percent=None if shown is None else shown.spent * 1000 // amount / 10,
+        holders=0 if shown is None else shown.holders,
         is_unbacked=standing is not None and standing.is_unbacked,
-        forecast=None if standing is None or outlook is None else _forecast(spec, standing, outlook),
+        forecast=None if shown is None or outlook is None else _forecast(spec, shown, outlook),
     )
 
 

@@ -195,6 +195,9 @@ async def test_a_reader_of_one_project_sees_neither_others_nor_the_sum_of_all(
 
     assert [each["id"] for each in seen["budgets"]] == ["acme.day", "fleet.day"]
     assert [each["project"] for each in seen["projects"]] == ["acme"]
+    of_acme, of_all = seen["budgets"]
+    assert (of_acme["spent_usd"], of_all["spent_usd"], of_all["state"]) == ("2", None, "ok")
+    assert [of_all[name] for name in ("reserved_usd", "left_usd", "percent", "forecast", "holders")] == [None] * 4 + [0]
 
 
 async def test_while_redis_is_away_the_ledger_says_what_is_spent(
