@@ -137,9 +137,15 @@ COMMANDS = {
 LINT = [("ruff", "check"), ("ruff", "format", "--check")]
 TYPES = [("mypy",), ("pyright", "--pythonpath", ".venv/bin/python")]
 CONTRACTS = [("lint-imports",)]
-# Two files at a time, for most tests wait for servers; what judges a whole stack while it is killed runs alone.
-TESTS_TOGETHER = ("--numprocesses=2", "--dist=loadfile", "tests/arch", "tests/unit", "tests/integration")
-TESTS_ALONE = ("tests/acceptance",)
+# Two files at a time, for most tests wait for servers; what judges how much is used, or how soon, runs alone.
+TESTS_ALONE = ("tests/acceptance/limits", "tests/acceptance/test_demo.py")
+TESTS_TOGETHER = (
+    "--numprocesses=2",
+    "--dist=loadfile",
+    "--durations=25",
+    "tests",
+    *(f"--ignore={path}" for path in TESTS_ALONE),
+)
 FORMAT = [("ruff", "format"), ("ruff", "check", "--fix")]
 
 
