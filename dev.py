@@ -138,7 +138,7 @@ LINT = [("ruff", "check"), ("ruff", "format", "--check")]
 TYPES = [("mypy",), ("pyright", "--pythonpath", ".venv/bin/python")]
 CONTRACTS = [("lint-imports",)]
 # Two files at a time, for most tests wait for servers; what judges how much is used, or how soon, runs alone.
-TESTS_ALONE = ("tests/acceptance/limits", "tests/acceptance/test_demo.py")
+TESTS_ALONE = ("tests/acceptance/budgets", "tests/acceptance/limits", "tests/acceptance/test_demo.py")
 TESTS_TOGETHER = (
     "--numprocesses=2",
     "--dist=loadfile",

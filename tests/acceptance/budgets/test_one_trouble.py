@@ -1,4 +1,4 @@
-"""One trouble at a time, and still the whole dollar is spent: killed workers, a killed controller, a flushed Redis."""
+"""One trouble at a time, and still the whole budget is spent: killed workers, a killed controller, a flushed Redis."""
 
 import signal
 
@@ -9,49 +9,50 @@ from tests.acceptance.budgets.test_never_overrun import CALLERS, CENT, TENTH_OF_
 
 from voicegateway_controller.embedded import EmbeddedValkey
 
+AMOUNT = 40 * CENT
 CALLS = msgspec.structs.replace(TENTH_OF_A_CENT, callers=CALLERS // 10)
 
 
 async def test_money_of_killed_workers_is_spent_by_the_others(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
-        await fleet.declare_budget()
+        await fleet.declare_budget(amount="0.40")
         await spend(fleet, CALLS)
         for number in range(2):
-            await fleet.has_billed((20 + 20 * number) * CENT)
+            await fleet.has_billed((8 + 8 * number) * CENT)
             await fleet.workers[f"w{number}"].kill()
         books = await judged(fleet, is_killed=True)
 
     assert books.pool is not None
-    assert 99.5 * CENT <= books.pool.spent == books.ledger <= 100 * CENT
+    assert 0.995 * AMOUNT <= books.pool.spent == books.ledger <= AMOUNT
     # Of requests whose process was killed only an estimate is known; the vendor may bill all that was held for them.
-    assert books.billed <= 100 * CENT + 2 * CALLS.callers * CENT // 10
+    assert books.billed <= AMOUNT + 2 * CALLS.callers * CENT // 10
 
 
 async def test_controllers_that_are_killed_cost_no_money(make_fleet: MakeFleet) -> None:
     async with make_fleet() as fleet:
-        await fleet.declare_budget()
+        await fleet.declare_budget(amount="0.40")
         await spend(fleet, CALLS)
-        for share in (20, 60):
-            await fleet.has_billed(share * CENT)
+        for cents in (8, 24):
+            await fleet.has_billed(cents * CENT)
             for controller in fleet.controllers:
                 await controller.restart(signal.SIGKILL)
         books = await judged(fleet)
 
-    assert 99.5 * CENT <= books.billed <= 100 * CENT
+    assert 0.995 * AMOUNT <= books.billed <= AMOUNT
 
 
 async def test_a_redis_without_memory_costs_no_money_and_little_use(
     make_fleet: MakeFleet, valkey: EmbeddedValkey
 ) -> None:
     async with make_fleet() as fleet, Redis.from_url(valkey.url) as redis:
-        await fleet.declare_budget()
+        await fleet.declare_budget(amount="0.40")
         await spend(fleet, CALLS)
-        for share in (20, 60):
-            await fleet.has_billed(share * CENT)
+        for cents in (8, 24):
+            await fleet.has_billed(cents * CENT)
             await redis.flushall()
         books = await judged(fleet)
 
-    assert books.billed <= 100 * CENT
+    assert books.billed <= AMOUNT
     assert books.pool is not None
     # What was released before and not heard of since is kept for ten minutes.
-    assert books.billed + books.pool.unknown >= 99.5 * CENT
+    assert books.billed + books.pool.unknown >= 0.995 * AMOUNT
