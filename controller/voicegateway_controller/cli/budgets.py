@@ -1,22 +1,18 @@
 """`voicegw budgets`: see live how much of them is spent, declare them, ask what they will come to."""
 
-import time
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-import yaml
 from rich.console import Group
-from rich.live import Live
 
 from voicegateway_controller.cli import output
 from voicegateway_controller.cli.access import HOME_DEFAULT, Home, Token, Url, api_client
 from voicegateway_controller.cli.budgets_tables import anomalies, budgets_table, forecast_table, projects_table, summary
-from voicegateway_controller.cli.declarations import read_declarations
+from voicegateway_controller.cli.declarations import print_declared, read_declarations, say_applied, watch
 from voicegateway_shared.errors import ConfigurationError
 
 PATH: Final = "/api/v1/budgets"
-WATCH_S: Final = 1.0
 
 app = typer.Typer(help="The fleet's budgets: live, declared, foretold.", invoke_without_command=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -39,7 +35,7 @@ def budgets(
     if is_json:
         output.as_json(status)
     elif is_watching:
-        _watch(client, status)
+        watch(status, lambda: client.get(f"{PATH}/status"), _shown)
     else:
         output.console.print(_shown(status))
 
@@ -66,10 +62,7 @@ def apply(
     client = api_client(url, token, home.expanduser())
     asked = {"budgets": declared} if zone is None else {"budgets": declared, "zone": zone}
     applied = client.put(PATH, asked, if_match=None if if_revision is None else str(if_revision))
-    if applied["is_changed"]:
-        output.line(f"revision {applied['revision']} is in force: {applied['budgets']} budgets.")
-    else:
-        output.line(f"revision {applied['revision']} is in force already: nothing has changed.")
+    say_applied(applied, "budgets")
     for warning in applied["warnings"]:
         output.line(f"warning: {warning}", style="yellow")
 
@@ -86,11 +79,7 @@ def show(
     if is_json:
         output.as_json(report)
         return
-    output.text(
-        f"# revision {report['revision']}, {report['created_at'] or 'never declared'} {report['created_by']}".rstrip()
-        + "\n"
-        + yaml.safe_dump({"budgets": report["budgets"]}, sort_keys=False, allow_unicode=True)
-    )
+    print_declared(report, "budgets")
 
 
 @app.command()
@@ -111,13 +100,6 @@ def forecast(
     output.console.print(
         Group(forecast_table(status, width=width), projects_table(status, width=width), *anomalies(status))
     )
-
-
-def _watch(client: Any, status: dict[str, Any]) -> None:
-    with Live(_shown(status), console=output.console, auto_refresh=False, screen=output.console.is_terminal) as live:
-        while True:
-            time.sleep(WATCH_S)
-            live.update(_shown(client.get(f"{PATH}/status")), refresh=True)
 
 
 def _shown(status: dict[str, Any]) -> Group:

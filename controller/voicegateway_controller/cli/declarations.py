@@ -1,15 +1,24 @@
-"""Files of declarations: YAML or JSON with a list under the name of what is declared; others may stand beside it."""
+"""What is declared, on the command line: read from a file, said to be in force, printed as a file, watched.
+
+A file is YAML or JSON with a list under the name of what is declared; others may stand beside it.
+"""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from rich.console import RenderableType
+from rich.live import Live
 
+from voicegateway_controller.cli import output
 from voicegateway_shared.errors import ConfigurationError
 
 FILE_BYTES_MAX: Final = 1024 * 1024
 """As much as the API takes."""
+WATCH_S: Final = 1.0
 
 
 def read_declarations(file: Path, name: str) -> tuple[list[Any], dict[str, Any]]:
@@ -34,3 +43,28 @@ def read_declarations(file: Path, name: str) -> tuple[list[Any], dict[str, Any]]
     if not isinstance(found, list):
         raise ConfigurationError(f"{file}: must have a list `{name}:`")
     return found, document
+
+
+def say_applied(applied: dict[str, Any], noun: str) -> None:
+    """Say which revision is in force, of how many of what."""
+    if applied["is_changed"]:
+        output.line(f"revision {applied['revision']} is in force: {applied[noun]} {noun}.")
+    else:
+        output.line(f"revision {applied['revision']} is in force already: nothing has changed.")
+
+
+def print_declared(report: dict[str, Any], name: str) -> None:
+    """Print what is declared as a file that can be applied."""
+    output.text(
+        f"# revision {report['revision']}, {report['created_at'] or 'never declared'} {report['created_by']}".rstrip()
+        + "\n"
+        + yaml.safe_dump({name: report[name]}, sort_keys=False, allow_unicode=True)
+    )
+
+
+def watch(seen: dict[str, Any], look: Callable[[], dict[str, Any]], shown: Callable[[Any], RenderableType]) -> None:
+    """Show what was seen, and look again every second, until Ctrl-C."""
+    with Live(shown(seen), console=output.console, auto_refresh=False, screen=output.console.is_terminal) as live:
+        while True:
+            time.sleep(WATCH_S)
+            live.update(shown(look()), refresh=True)

@@ -1,24 +1,20 @@
 """`voicegw limits`: see the fleet's limits live, declare them, ask whether they would have held."""
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-import yaml
 from rich.console import Group
-from rich.live import Live
 
 from voicegateway_controller.cli import output
 from voicegateway_controller.cli.access import HOME_DEFAULT, Home, Token, Url, api_client
 from voicegateway_controller.cli.costs import instant
-from voicegateway_controller.cli.declarations import read_declarations
+from voicegateway_controller.cli.declarations import print_declared, read_declarations, say_applied, watch
 from voicegateway_controller.cli.limits_tables import pools_table, simulation_table, summary
 from voicegateway_controller.client import SIMULATE_TIMEOUT_S
 
 PATH: Final = "/api/v1/limits"
-WATCH_S: Final = 1.0
 
 app = typer.Typer(help="The fleet's limits: live, declared, simulated.", invoke_without_command=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -41,7 +37,7 @@ def limits(
     if is_json:
         output.as_json(report)
     elif is_watching:
-        _watch(client, report)
+        watch(report, lambda: client.get(PATH), _shown)
     else:
         output.console.print(_shown(report))
 
@@ -64,10 +60,7 @@ def apply(
         return
     client = api_client(url, token, home.expanduser())
     applied = client.put(PATH, {"limits": document}, if_match=None if if_revision is None else str(if_revision))
-    if applied["is_changed"]:
-        output.line(f"revision {applied['revision']} is in force: {applied['pools']} pools.")
-    else:
-        output.line(f"revision {applied['revision']} is in force already: nothing has changed.")
+    say_applied(applied, "pools")
 
 
 @app.command()
@@ -82,11 +75,7 @@ def show(
     if is_json:
         output.as_json({key: report[key] for key in ("revision", "created_at", "created_by", "limits")})
         return
-    output.text(
-        f"# revision {report['revision']}, {report['created_at'] or 'never declared'} {report['created_by']}".rstrip()
-        + "\n"
-        + yaml.safe_dump({"limits": report["limits"]}, sort_keys=False, allow_unicode=True)
-    )
+    print_declared(report, "limits")
 
 
 @app.command()
@@ -119,13 +108,6 @@ def simulate(
         output.console.print(simulation_table(answer, width=output.console.width))
     if not all(pool["holds"] for pool in answer["pools"]):
         raise typer.Exit(1)
-
-
-def _watch(client: Any, report: dict[str, Any]) -> None:
-    with Live(_shown(report), console=output.console, auto_refresh=False, screen=output.console.is_terminal) as live:
-        while True:
-            time.sleep(WATCH_S)
-            live.update(_shown(client.get(PATH)), refresh=True)
 
 
 def _shown(report: dict[str, Any]) -> Group:
