@@ -64,6 +64,25 @@ def open_redis(url: str) -> Redis:
     return cast(Redis, cluster)
 
 
+async def read_hash(redis: Redis, key: str, *, chunk: int, most: int) -> dict[bytes, bytes]:
+    """Return a hash's fields, read in pieces so that nobody else waits long; stops once `most` are read.
+
+    Raises:
+        RedisUnavailable: there was no answer.
+    """
+    found: dict[bytes, bytes] = {}
+    cursor = 0
+    try:
+        while True:
+            answer: Any = await redis.hscan(key, cursor, count=chunk)
+            cursor, piece = answer
+            found.update(piece)
+            if cursor == 0 or len(found) >= most:
+                return found
+    except AWAY as error:
+        raise unavailable(error) from error
+
+
 def unavailable(error: BaseException) -> RedisUnavailable:
     """Return our error for one of AWAY."""
     return RedisUnavailable(f"Redis is unavailable: {str(error) or type(error).__name__}")

@@ -123,7 +123,7 @@ class Alerts:
         """
         async with raw_connection(self._engine) as connection:
             found = await store.find(connection, alert_id)
-            if found is None or not _may_see(access, found.project):
+            if found is None or not access.allows(found.project):
                 raise NotFound(f"there is no alert {alert_id}")
             channels = await store.redeliver(connection, alert_id, channel=channel)
         _log.info("alert.redelivered", alert_id=str(alert_id), channels=channels, by=access.token_id)
@@ -133,10 +133,6 @@ class Alerts:
         self._told[key] = None
         while len(self._told) > REMEMBERED_MAX:
             self._told.popitem(last=False)
-
-
-def _may_see(access: Access, project: str) -> bool:
-    return access.projects is None or project in access.projects
 
 
 def _shown(row: asyncpg.Record, deliveries: list[asyncpg.Record]) -> schemas.AlertRow:

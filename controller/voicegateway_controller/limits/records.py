@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from redis.asyncio import Redis
 
 from voicegateway_controller.limits.pools import KEY, PRIORITIES
-from voicegateway_controller.redis_client import AWAY, unavailable
+from voicegateway_controller.redis_client import read_hash
 from voicegateway_shared.limits import PoolSpec
 
 READ_MAX: Final = 20_000
@@ -43,17 +43,7 @@ class PoolRecords:
     async def of(self, spec: PoolSpec) -> list[HolderRecord]:
         """Return the records of a pool, at most READ_MAX of them. Raises RedisUnavailable."""
         key = KEY.format(spec.id, "holders")
-        found: dict[bytes, bytes] = {}
-        cursor = 0
-        try:
-            while True:
-                answer: Any = await self._redis.hscan(key, cursor, count=CHUNK)
-                cursor, chunk = answer
-                found.update(chunk)
-                if cursor == 0 or len(found) >= READ_MAX:
-                    return list(_read(spec, found))
-        except AWAY as error:
-            raise unavailable(error) from error
+        return list(_read(spec, await read_hash(self._redis, key, chunk=CHUNK, most=READ_MAX)))
 
 
 def _read(spec: PoolSpec, records: Mapping[bytes, bytes]) -> Iterable[HolderRecord]:

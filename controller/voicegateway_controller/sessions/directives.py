@@ -16,7 +16,7 @@ from voicegateway_controller import metrics
 from voicegateway_controller.alerts.alert import one_line
 from voicegateway_controller.errors import Overloaded
 from voicegateway_controller.logs import get_logger
-from voicegateway_controller.redis_client import AWAY, unavailable
+from voicegateway_controller.redis_client import AWAY, read_hash, unavailable
 from voicegateway_controller.sessions.ending import (
     REASON_CHARS_MAX,
     SENTENCE_CHARS_MAX,
@@ -163,17 +163,7 @@ class Directives:
 
     async def endings(self) -> list[Ending]:
         """Return what was ordered within the last hour, the newest first. Raises RedisUnavailable."""
-        found: dict[bytes, bytes] = {}
-        cursor = 0
-        try:
-            while True:
-                answer: Any = await self._redis.hscan(RECORDS_KEY, cursor, count=SCAN)
-                cursor, chunk = answer
-                found.update(chunk)
-                if cursor == 0 or len(found) >= ENDINGS_MAX:
-                    break
-        except AWAY as error:
-            raise unavailable(error) from error
+        found = await read_hash(self._redis, RECORDS_KEY, chunk=SCAN, most=ENDINGS_MAX)
         oldest_ms = self._now_ms() - KEEP_MS
         endings = [each for each in map(_decode, found.values()) if each.told_ms > oldest_ms]
         return sorted(endings, key=lambda each: each.told_ms, reverse=True)

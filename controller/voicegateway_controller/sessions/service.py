@@ -55,7 +55,7 @@ class SessionEnding:
 
     async def endings(self, access: Access) -> schemas.Endings:
         """Return what became of the sessions that were told to end within the last hour. Raises RedisUnavailable."""
-        found = [each for each in await self._directives.endings() if _may_see(access, each.project)]
+        found = [each for each in await self._directives.endings() if access.allows(each.project)]
         return schemas.Endings(endings=[_shown(each) for each in found[:ENDINGS_SHOWN_MAX]])
 
     async def _live(self, access: Access, *, project: str | None) -> list[SessionPresence]:
@@ -117,10 +117,6 @@ def _amount(text: str) -> Decimal:
     if amount < 0:
         raise BadRequest(f"over: {text!r} is below zero")
     return Decimal(format_usd(amount))
-
-
-def _may_see(access: Access, project: str) -> bool:
-    return access.projects is None or project in access.projects
 
 
 def _shown(ending: Ending) -> schemas.EndingRow:

@@ -27,7 +27,7 @@ def bill(truth_dir: Path) -> dict[str, Any]:
     billed: dict[str, int] = defaultdict(int)
     for record in read_truth(truth_dir):
         if record.billed:
-            amounts[record.vendor] += _amount(record, catalog)
+            amounts[record.vendor] += amount_pico_usd(record, catalog)
             billed[record.vendor] += 1
     accepted: dict[str, dict[str, str]] = defaultdict(dict)
     for record in read_truth(truth_dir, event="started"):
@@ -45,7 +45,8 @@ def bill(truth_dir: Path) -> dict[str, Any]:
     }
 
 
-def _amount(record: TruthRecord, catalog: Catalog) -> int:
+def amount_pico_usd(record: TruthRecord, catalog: Catalog) -> int:
+    """Return what one line comes to; ValueError where the catalogue has no price for it."""
     rating = rate(
         RatingRequest(
             provider=record.vendor,
