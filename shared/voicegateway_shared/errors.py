@@ -1,5 +1,7 @@
 """The one root of our errors. Each carries a stable code and says what to do next."""
 
+from collections.abc import Sequence
+
 
 class VoiceGatewayError(Exception):
     """Root of every error we raise; `code` is stable, the sentence is for people.
@@ -33,6 +35,17 @@ class MissingKey(ConfigurationError):
     """A provider's API key is neither passed nor in its environment variable."""
 
     code = "missing_key"
+
+
+class NoCandidate(ConfigurationError):
+    """None of several models can serve at all; the message and `rejections` name each with its reason."""
+
+    code = "no_candidate"
+
+    def __init__(self, message: str, rejections: Sequence[object] = ()) -> None:
+        """`rejections` are `voicegateway_shared.routing.Rejection`s, in the order of the candidates."""
+        super().__init__(message)
+        self.rejections = tuple(rejections)
 
 
 class UnratedUsage(VoiceGatewayError):

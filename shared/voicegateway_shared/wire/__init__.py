@@ -9,6 +9,7 @@ from voicegateway_shared.wire.money import (
     MoneyLease,
     MoneyReport,
 )
+from voicegateway_shared.wire.routing import HealthTarget, ModelHealth, Observation, RoutingAnswer, RoutingReport
 from voicegateway_shared.wire.sync import (
     SYNC_VERSION,
     Claim,
@@ -25,13 +26,18 @@ __all__ = [
     "BudgetPool",
     "Claim",
     "Directive",
+    "HealthTarget",
     "Lease",
+    "ModelHealth",
     "ModelName",
     "MoneyAnswer",
     "MoneyClaim",
     "MoneyLease",
     "MoneyReport",
+    "Observation",
     "Priority",
+    "RoutingAnswer",
+    "RoutingReport",
     "SessionPresence",
     "SyncRequest",
     "SyncResponse",

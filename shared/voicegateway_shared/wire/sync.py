@@ -10,6 +10,7 @@ import msgspec
 from voicegateway_shared.limits.pool import PoolSpec
 from voicegateway_shared.limits.selector import Target
 from voicegateway_shared.wire.money import MoneyAnswer, MoneyReport
+from voicegateway_shared.wire.routing import RoutingAnswer, RoutingReport
 
 SYNC_VERSION: Final = 1
 SESSIONS_MAX: Final = 256
@@ -126,6 +127,8 @@ class SyncRequest(msgspec.Struct, frozen=True, kw_only=True):
     signals: tuple[VendorSignal, ...] = ()
     money: MoneyReport | None = None
     """None from a process that has nothing to say of money."""
+    routing: RoutingReport | None = None
+    """None from a process that knows nothing of routing."""
     outbox: OutboxState = OutboxState()
 
 
@@ -142,3 +145,5 @@ class SyncResponse(msgspec.Struct, frozen=True, kw_only=True):
     """One for each claim, in their order."""
     money: MoneyAnswer | None = None
     """Answers a request that has `money`."""
+    routing: RoutingAnswer | None = None
+    """Answers a request that has `routing`."""
