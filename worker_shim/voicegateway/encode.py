@@ -74,6 +74,8 @@ def _facts(record: RequestRecord) -> tuple[dict[str, str], dict[str, int]]:
         names.ERROR_TYPE: record.error_type if record.outcome == "error" else "",
         names.BUDGET_ID: record.budget_id,
     }
+    for name, told in list(record.echoes.items()):
+        strings[names.VENDOR_ECHO_PREFIX + name] = told
     integers = {
         names.ATTEMPTS: asked(record),
         names.DURATION_MS: record.duration_ns // NS_PER_MS,

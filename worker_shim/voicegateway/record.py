@@ -120,6 +120,8 @@ class RequestRecord:
     tts_tokens: tuple[int, int] = (0, 0)
     vendor_ids: list[str] = field(default_factory=list)
     reported: dict[str, int] = field(default_factory=dict)
+    echoes: dict[str, str] = field(default_factory=dict)
+    """What the vendor told in its answer, by our names of `instrument.echoes`: bounded there."""
     is_settled: bool = False
     """It is handed over: nothing of it changes any more, though a socket may still be open."""
     told: dict[str, dict[str, int]] = field(default_factory=dict)

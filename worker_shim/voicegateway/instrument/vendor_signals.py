@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from voicegateway.instrument import echoes
 from voicegateway.instrument.current import CURRENT
 from voicegateway.limits.vendor_headers import LIMIT_HEADERS, told_to_wait_ms, vendor_limits
 from voicegateway.record import RequestRecord
@@ -33,10 +34,11 @@ def watch_http(plugin: Any) -> None:
 
 
 def note_headers(record: RequestRecord, runtime: Runtime, headers: Mapping[str, str]) -> None:
-    """Note the limits that an answer told; never raises."""
-    if runtime.limits is None:
-        return
+    """Note what an answer told of the request, and of the vendor's limits; never raises."""
     try:
+        echoes.note_headers(record, headers)
+        if runtime.limits is None:
+            return
         told = _told(headers)
         if not told or not runtime.limits.signals.is_news(target_of(record), told):
             return
@@ -80,6 +82,7 @@ async def _on_response(response: Any) -> None:
     runtime = current_runtime()
     try:
         if response.status_code == TOO_MANY_REQUESTS:
+            echoes.note_headers(record, response.headers)
             _refused(record, runtime, response.headers)
         else:
             note_headers(record, runtime, response.headers)
