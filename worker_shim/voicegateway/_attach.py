@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import os
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ from voicegateway import tracing
 from voicegateway.identity import current_identity, current_job
 from voicegateway.instrument import instrument
 from voicegateway.record import PluginFacts
-from voicegateway.registry import PROVIDERS, fingerprint, provider_of
+from voicegateway.registry import environment_key, fingerprint, provider_of
 from voicegateway.runtime import current_runtime
 from voicegateway_shared.usage import Modality
 
@@ -137,6 +136,4 @@ def _modality(plugin: Any) -> Modality | None:
 def _key_id(plugin: Any, provider: str) -> str:
     key = getattr(plugin, "_api_key", None) or getattr(getattr(plugin, "_opts", None), "api_key", None)
     key = key or getattr(getattr(plugin, "_client", None), "api_key", None)
-    if not isinstance(key, str) and provider in PROVIDERS:
-        key = os.environ.get(PROVIDERS[provider].key_variable)
-    return fingerprint(key if isinstance(key, str) else None)
+    return fingerprint(key if isinstance(key, str) else environment_key(provider))

@@ -1,0 +1,18 @@
+"""Registry: from a model string to the native LiveKit plugin instance, by the signature of its class."""
+
+from voicegateway.registry.finding import environment_key
+from voicegateway.registry.keys import fingerprint
+from voicegateway.registry.owner import provider_of
+from voicegateway.registry.provider import PluginClass, Provider
+from voicegateway.registry.resolving import Resolved, look, resolve
+
+__all__ = [
+    "PluginClass",
+    "Provider",
+    "Resolved",
+    "environment_key",
+    "fingerprint",
+    "look",
+    "provider_of",
+    "resolve",
+]

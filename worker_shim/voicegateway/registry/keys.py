@@ -1,0 +1,54 @@
+"""Keys of vendors: where they are found, and the short names by which they are told apart."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+from voicegateway.registry.provider import PluginClass, Provider
+from voicegateway_shared.errors import MissingKey
+
+KEY_NAMES: Final = ("api_key", "api_token", "speech_key", "secret")
+"""How constructors name a key."""
+CREDENTIAL_NAMES: Final = (
+    "client", "session", "credentials", "credentials_info", "credentials_file", "access_token", "token_provider",
+    "azure_ad_token", "azure_ad_token_provider", "speech_auth_token", "entra_token", "jwt_token",
+)  # fmt: skip
+"""How they name what makes a key needless."""
+
+
+def fingerprint(key: str | None) -> str:
+    """A short one-way name for a vendor key, so that two keys' costs can be told apart; empty without a key."""
+    if not key:
+        return ""
+    return hashlib.blake2b(key.encode(), digest_size=6, person=b"voicegw-key").hexdigest()
+
+
+def key_variables(provider: Provider, plugin_class: PluginClass | None = None) -> tuple[str, ...]:
+    """Return the environment variables of a provider's key; one class may have other ones than the rest."""
+    own = None if plugin_class is None else plugin_class.key_variables
+    return provider.key_variables if own is None else own
+
+
+def set_key(variables: tuple[str, ...]) -> str | None:
+    """Return the first key that is set."""
+    return next((os.environ[name] for name in variables if os.environ.get(name)), None)
+
+
+def find_key(provider: Provider, plugin_class: PluginClass, given: Mapping[str, Any]) -> str | None:
+    """Return the key that the plugin will use, if it is one that can be seen.
+
+    Raises:
+        MissingKey: it needs one, and none was passed nor set; names the variable.
+    """
+    for name in KEY_NAMES:
+        if isinstance(given.get(name), str) and given[name]:
+            return str(given[name])
+    if any(given.get(name) is not None for name in CREDENTIAL_NAMES):
+        key = getattr(given.get("client"), "api_key", None)
+        return key if isinstance(key, str) else None
+    variables = key_variables(provider, plugin_class)
+    key = set_key(variables)
+    if key is None and variables and provider.is_key_needed:
+        raise MissingKey(f"{provider.name}: no API key; set {' or '.join(variables)} or pass api_key=…")
+    return key

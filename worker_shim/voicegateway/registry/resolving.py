@@ -1,0 +1,155 @@
+"""Resolving: from a model string to the native LiveKit plugin instance, or to why there is none."""
+
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from voicegateway.model_id import ModelId
+from voicegateway.registry.arguments import arguments_for
+from voicegateway.registry.finding import find_provider, known_names
+from voicegateway.registry.keys import find_key, fingerprint
+from voicegateway.registry.provider import PluginClass, Provider
+from voicegateway.registry.region import region_of
+from voicegateway_shared.errors import ConfigurationError, MissingKey, MissingPackage, UnknownModel
+from voicegateway_shared.routing import Rejection
+from voicegateway_shared.usage import Modality
+
+_ABOUT_A_KEY: Final = re.compile(r"api[ _-]?key|_key\b|credential|secret|\btoken", re.IGNORECASE)
+"""What a plugin says when it misses its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A fresh plugin instance and what we know of it."""
+
+    plugin: Any
+    model_id: ModelId
+    key_id: str
+    region: str = ""
+    """`host[:port]` it talks to, where that is not its vendor's usual one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """All that can be said of a model string before its plugin is imported."""
+
+    provider: Provider
+    plugin_class: PluginClass
+    model_id: ModelId
+    key: str | None
+    given: dict[str, Any]
+
+
+def resolve(text: str, modality: Modality, **kwargs: Any) -> Resolved:
+    """Build the plugin for a model string; keyword arguments go straight to its constructor.
+
+    Does no I/O beyond importing the plugin's package, which must happen on the main thread.
+
+    Raises:
+        UnknownModel: no such provider, or it does not do this modality.
+        MissingPackage: the provider's plugin is not installed; names what to install.
+        MissingKey: no API key given and none in the environment; names the variable.
+        ConfigurationError: the plugin refused an argument.
+    """
+    plan = _plan(text, modality, kwargs)
+    made_by = _load(plan)
+    parameters = inspect.signature(made_by).parameters
+    arguments = arguments_for(plan.plugin_class, made_by, parameters, plan.model_id, modality, plan.given)
+    return Resolved(
+        plugin=_made(plan, made_by, arguments),
+        model_id=plan.model_id,
+        key_id=fingerprint(plan.key),
+        region=region_of(plan.provider, plan.plugin_class, parameters, arguments),
+    )
+
+
+def look(text: str, modality: Modality, kwargs: Mapping[str, Any]) -> Rejection | None:
+    """Say why a model string cannot be resolved here, as far as that shows without importing its plugin; else None.
+
+    What only the plugin's constructor can tell, such as an argument it does not take, shows in `resolve`.
+    """
+    try:
+        _plan(text, modality, kwargs)
+    except UnknownModel as error:
+        return Rejection(model=text, reason="unknown_model", detail=str(error))
+    except MissingPackage as error:
+        return Rejection(model=text, reason="missing_package", detail=str(error))
+    except MissingKey as error:
+        return Rejection(model=text, reason="missing_key", detail=str(error))
+    return None
+
+
+def is_installed(plugin_class: PluginClass) -> bool:
+    """Whether its package is here, found without importing more than the packages around it."""
+    return all(_is_here(module) for module in (plugin_class.module, *plugin_class.needs))
+
+
+def _plan(text: str, modality: Modality, kwargs: Mapping[str, Any]) -> _Plan:
+    model_id = ModelId.parse(text, modality)
+    provider = find_provider(model_id.provider)
+    if provider is None:
+        raise UnknownModel(
+            f"{model_id}: unknown provider {model_id.provider!r}; known are {', '.join(known_names())}, "
+            f"and any other whose livekit-plugins-* package is installed"
+        )
+    model_id = replace(model_id, provider=provider.name)
+    classes = provider.classes.get(modality, ())
+    if not classes:
+        raise UnknownModel(f"{model_id}: {provider.name} has no {modality}; it does {', '.join(provider.modalities)}")
+    given = dict(kwargs)
+    api = given.pop("api") if any(each.api and each.api == given.get("api") for each in classes) else ""
+    plugin_class = next((each for each in classes if each.serves(model_id.model, api)), None)
+    if plugin_class is None:
+        raise UnknownModel(f"{model_id}: {provider.name} has no {modality} of that name")
+    if not is_installed(plugin_class):
+        raise MissingPackage(_not_installed(provider))
+    return _Plan(provider, plugin_class, model_id, find_key(provider, plugin_class, given), given)
+
+
+def _load(plan: _Plan) -> Any:
+    provider, path = plan.provider, plan.plugin_class.path
+    module_name, _, attributes = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+        for name in attributes.split("."):
+            # Also of packages that do not import all of their own modules.
+            found = getattr(found, name, None) or importlib.import_module(f"{found.__name__}.{name}")
+    except ImportError as error:
+        if error.name and error.name.startswith(module_name):
+            raise UnknownModel(f"{plan.model_id}: {module_name} has no {attributes}") from error
+        raise MissingPackage(f"{_not_installed(provider)} ({error})") from error
+    except RuntimeError as error:
+        # Plugins register themselves when they are imported, which LiveKit allows on the main thread only.
+        raise ConfigurationError(
+            f"{provider.name}: {error}; write `import {module_name}` at the top of the agent's module"
+        ) from error
+    return found
+
+
+def _made(plan: _Plan, made_by: Any, arguments: Mapping[str, Any]) -> Any:
+    try:
+        return made_by(**arguments)
+    except Exception as error:
+        # Constructors of other people's plugins, and the SDKs they call, raise what they like.
+        if plan.key is None and _ABOUT_A_KEY.search(str(error)):
+            raise MissingKey(f"{plan.provider.name}: {error}") from error
+        name = f"{made_by.__module__}.{made_by.__qualname__}"
+        raise ConfigurationError(f"{plan.model_id}: {name} refused: {error}") from error
+
+
+def _not_installed(provider: Provider) -> str:
+    return f"{provider.name}: its plugin is not installed; pip install '{provider.install}'"
+
+
+def _is_here(module: str) -> bool:
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
