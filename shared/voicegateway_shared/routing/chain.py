@@ -10,7 +10,7 @@ from voicegateway_shared.usage import Modality
 Strategy = Literal["order", "cheapest", "fastest", "weighted", "sticky"]
 """How those of a chain that may serve are ordered. `order`: as declared. `cheapest`: by price of a typical request.
 `fastest`: by the fleet's median time to first byte. `weighted`: by lot, anew for each resolve. `sticky`: by lot, the
-same lot for the same session. Without prices or times to go by, as declared."""
+same lot for the same session. A model without a price or time to go by stays where it is declared."""
 
 MODELS_MAX: Final = 8
 """Of a chain: each is a plugin with a client of its own."""
@@ -87,8 +87,52 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return what a project's models are where the code names none, likewise."""
         return _of_project(self.defaults, project)
 
+    def default_of(self, modality: Modality, project: str) -> str:
+        """Return a chain's name or a model string; empty where none is declared.
+
+        A project that says nothing of a modality, by itself or by its stack, has everybody's.
+        """
+        for owner in dict.fromkeys((project, "")):
+            default = next((each for each in self.defaults if each.project == owner), None)
+            if default is None:
+                continue
+            stack = self.stack(default.stack, project) if default.stack else None
+            part: str = getattr(default, modality) or (getattr(stack, modality) if stack is not None else "")
+            if part:
+                return part
+        return ""
+
+    def over(self, lower: "Routing") -> "Routing":
+        """Return both, where what `lower` has is hidden by what we have for the same name and project, or everybody's.
+
+        Of defaults each word is hidden by itself.
+        """
+        chains = [each for each in lower.chains if self.chain(each.name, each.modality, each.project) is None]
+        stacks = [each for each in lower.stacks if self.stack(each.name, each.project) is None]
+        return Routing(
+            chains=(*self.chains, *chains),
+            stacks=(*self.stacks, *stacks),
+            defaults=_defaults(self, lower),
+        )
+
 
 T = TypeVar("T", Chain, Stack, ProjectDefault)
+
+
+def _defaults(upper: Routing, lower: Routing) -> tuple[ProjectDefault, ...]:
+    ours, theirs = ({each.project: _words(each) for each in routing.defaults} for routing in (upper, lower))
+    made = []
+    for project in dict.fromkeys((*ours, *theirs)):
+        own = ours.get(project, {})
+        hidden = ours.get("", {}).keys() | own.keys()
+        words = {word: value for word, value in theirs.get(project, {}).items() if word not in hidden} | own
+        if words:
+            made.append(ProjectDefault(project=project, **words))
+    return tuple(made)
+
+
+def _words(default: ProjectDefault) -> dict[str, str]:
+    return {word: value for word, value in msgspec.structs.asdict(default).items() if value and word != "project"}
 
 
 def _of_project(found: Iterable[T], project: str) -> T | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -87,21 +88,37 @@ def _ranked(standings: Sequence[Standing], strategy: Strategy, lot: str, *, is_t
     indices = list(range(len(standings)))
     if strategy == "cheapest":
         costs = [each.cost_nano_usd for each in standings]
-        if any(cost is None for cost in costs):
-            # People write the dearest first, and who throttles wants the cheapest.
-            return indices[::-1] if is_throttled else indices
-        return sorted(indices, key=lambda index: (costs[index] or 0, index))
+        # People write the dearest first, and who throttles wants the cheapest.
+        return indices[::-1] if is_throttled and None in costs else _sorted_where_known(costs)
     if strategy == "fastest":
-        known = [each.ttfb_p50_ms for each in standings]
-        # One that nobody has timed yet is tried where it stands, or it would never be timed.
-        return indices if any(ms is None for ms in known) else sorted(indices, key=lambda i: (known[i] or 0, i))
+        return _sorted_where_known([each.ttfb_p50_ms for each in standings])
     if strategy in ("weighted", "sticky"):
-        return sorted(indices, key=lambda index: _draw(standings[index], lot, index))
+        draws = _draws(standings, lot)
+        return sorted(indices, key=lambda index: draws[index])
     return indices
 
 
-def _draw(standing: Standing, lot: str, index: int) -> float:
-    """Weighted rendezvous: with weights w the first is drawn with probability w / sum of w (exponential races)."""
-    digest = hashlib.blake2b(f"{lot}\0{index}\0{standing.model}".encode(), digest_size=8).digest()
-    uniform = (int.from_bytes(digest) + 1) / (2**64 + 1)
-    return -math.log(uniform) / max(1, standing.weight)
+def _sorted_where_known(values: Sequence[int | None]) -> list[int]:
+    """Sort those that have a value among themselves; one without stays where it stands.
+
+    One that nobody has timed yet is tried where its chain has it; the others need not wait for it to be timed.
+    """
+    known = [(value, index) for index, value in enumerate(values) if value is not None]
+    ranked = iter(sorted(known))
+    return [index if value is None else next(ranked)[1] for index, value in enumerate(values)]
+
+
+def _draws(standings: Sequence[Standing], lot: str) -> list[float]:
+    """Weighted rendezvous: with weights w the first is drawn with probability w / sum of w (exponential races).
+
+    A draw depends on the lot, the model and its weight alone: who else is in the chain moves nobody's place beside the
+    others. A model that is named twice draws twice.
+    """
+    seen: Counter[str] = Counter()
+    draws = []
+    for each in standings:
+        digest = hashlib.blake2b(f"{lot}\0{each.model}\0{seen[each.model]}".encode(), digest_size=8).digest()
+        seen[each.model] += 1
+        uniform = (int.from_bytes(digest) + 1) / (2**64 + 1)
+        draws.append(-math.log(uniform) / max(1, each.weight))
+    return draws
