@@ -9,13 +9,14 @@ from typing import Any
 
 from voicegateway import tracing
 from voicegateway._on_request import accept, decide
-from voicegateway.candidates import CANDIDATES_MAX
 from voicegateway.instrument import instrument, stand_together
 from voicegateway.options import Options
 from voicegateway.record import PluginFacts
 from voicegateway.registry import resolve
+from voicegateway.routing.route import Member, Route
 from voicegateway.runtime import Runtime, current_runtime, reset_runtime
 from voicegateway_shared.errors import ConfigurationError, VoiceGatewayError
+from voicegateway_shared.routing.chain import MODELS_MAX
 from voicegateway_shared.usage import Modality
 
 logger = logging.getLogger("voicegateway")
@@ -115,11 +116,14 @@ class Gateway:
     def _resolve(self, model: Model, modality: Modality, project: str | None, kwargs: dict[str, Any]) -> Any:
         if isinstance(model, str):
             return self._resolve_one(model, modality, project, kwargs)
-        if not 0 < len(model) <= CANDIDATES_MAX:
-            raise ConfigurationError(f"{modality}: {len(model)} candidates; give 1 to {CANDIDATES_MAX} models")
-        plugins = [self._resolve_one(each, modality, project, kwargs) for each in model]
-        stand_together(plugins, self._runtime)
-        return plugins[0]
+        if not 0 < len(model) <= MODELS_MAX:
+            raise ConfigurationError(f"{modality}: {len(model)} candidates; give 1 to {MODELS_MAX} models")
+        members = [
+            Member(plugin=self._resolve_one(each, modality, project, kwargs), model=each, position=position)
+            for position, each in enumerate(model)
+        ]
+        stand_together(Route(members, runtime=self._runtime))
+        return members[0].plugin
 
     def _resolve_one(self, model: str, modality: Modality, project: str | None, kwargs: dict[str, Any]) -> Any:
         resolved = resolve(model, modality, **kwargs)

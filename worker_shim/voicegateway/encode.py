@@ -74,9 +74,10 @@ def _facts(record: RequestRecord) -> tuple[dict[str, str], dict[str, int]]:
         names.ERROR_TYPE: record.error_type if record.outcome == "error" else "",
         names.BUDGET_ID: record.budget_id,
     }
+    integers = _route(record, strings)
     for name, told in list(record.echoes.items()):
         strings[names.VENDOR_ECHO_PREFIX + name] = told
-    integers = {
+    integers |= {
         names.ATTEMPTS: asked(record),
         names.DURATION_MS: record.duration_ns // NS_PER_MS,
     }
@@ -93,3 +94,15 @@ def _facts(record: RequestRecord) -> tuple[dict[str, str], dict[str, int]]:
     for meter, quantity in record.reported.items():
         integers[names.REPORTED_PREFIX + meter] = quantity
     return strings, integers
+
+
+def _route(record: RequestRecord, strings: dict[str, str]) -> dict[str, int]:
+    """Add where in its route a request stood; return its position there, when it stood in one."""
+    place = record.place
+    if place is None:
+        return {}
+    strings[names.CHAIN] = place.chain
+    strings[names.ROUTE_CAUSE] = place.cause
+    strings[names.ROUTE_ORIGIN] = place.origin
+    strings[names.ROUTE_REJECTED] = "; ".join(map(str, place.rejected))
+    return {names.ROUTE_POSITION: place.position}

@@ -30,6 +30,24 @@ class PluginFacts:
     project: str | None
     key_id: str
     variant: str | None = None
+    region: str = ""
+    """Host of an address that is not the vendor's usual one."""
+    model_string: str = ""
+    """As people wrote it; empty for a plugin that was built without the gateway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where in a route a request stood."""
+
+    chain: str
+    position: int
+    """As declared, from 0."""
+    origin: str
+    """The request in whose place it was made; empty for the first."""
+    cause: str
+    rejected: tuple[object, ...]
+    """Why others were not asked, or asked later."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,6 +117,14 @@ class RequestRecord:
     """We refused it for good: its stream ends as if all were well, and it has failed."""
     budget_id: str = ""
     """The budget that refused it."""
+    passage: Any = None
+    """Its turn in a journey, where several models stand for one another."""
+    place: "Place | None" = None
+    """What of that is told."""
+    passed_on: str = ""
+    """The model that took over: this one has failed, or was slower."""
+    is_overtaken: bool = False
+    """It was slower."""
     outcome: Outcome | None = None
     error_type: str = ""
     status_code: int = 0
@@ -163,6 +189,7 @@ class RequestRecord:
         if self.attempts:
             self.end_failed_attempt()
         self.attempts += 1
+        self.passed_on, self.is_overtaken, self.ended_ns = "", False, 0
         self.attempt = Attempt(chunks_before=len(self.llm_chunks), samples_before=self.received_samples)
         if self.wire is not None:
             self.wire.attempt_characters = 0

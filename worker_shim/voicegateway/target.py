@@ -1,6 +1,6 @@
 """Target: what limits, budgets and guards may ask of a request."""
 
-from typing import Final
+from typing import Any, Final
 
 from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway_shared.limits import Target
@@ -32,3 +32,8 @@ def target_for(facts: PluginFacts, model: str, *, project: str, agent: str) -> T
             agent=agent,
         )
     return found
+
+
+def model_of(plugin: Any) -> str:
+    """The model's name, as the ledger has it."""
+    return str(getattr(plugin, "model", "") or "unknown")

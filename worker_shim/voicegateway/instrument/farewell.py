@@ -92,6 +92,8 @@ def _body(refusal: MoneyRefusal) -> dict[str, Any]:
 
 def _is_tried_again(record: RequestRecord) -> bool:
     """Whether LiveKit will make another attempt of an error that may be retried."""
+    if (passage := record.passage) is not None and passage.origin is not None:
+        return _is_tried_again(passage.origin)
     options = getattr(record.stream, "_conn_options", None)
     # A stream of speech to text counts its failures anew after each success.
     failed = getattr(record.stream, "_num_retries", record.attempts + record.limited)
@@ -140,7 +142,9 @@ def _is_paid(record: RequestRecord) -> bool:
 
 
 def _is_followed(record: RequestRecord) -> bool:
-    """Whether LiveKit's FallbackAdapter has another model to ask, which this budget may not be about."""
+    """Whether another model will be asked, which this budget may not be about: of a route, or by a FallbackAdapter."""
+    if (passage := record.passage) is not None and passage.origin is not None:
+        return not passage.is_last
     session = None if record.live is None else record.live.session()
     adapter = getattr(getattr(session, "_activity", None), record.modality, None)
     members: list[Any] = getattr(adapter, f"_{record.modality}_instances", [])

@@ -1,12 +1,16 @@
 """Language models: one record per `chat()`, usage from the vendor's last chunk."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from voicegateway import tracing
-from voicegateway.instrument import request, second_opinion
+from voicegateway.instrument import relay, request, second_opinion
+from voicegateway.instrument.relay_llm import LLMRelay
 from voicegateway.record import PluginFacts, RequestRecord
+from voicegateway.routing.journey import Passage
 from voicegateway.runtime import current_runtime
+
+RELAY: Final = LLMRelay()
 
 
 def methods(cls: Any) -> dict[str, Any]:
@@ -15,18 +19,20 @@ def methods(cls: Any) -> dict[str, Any]:
     def chat(self: Any, *args: Any, **kwargs: Any) -> Any:
         if request.is_nested(self):
             return cls.chat(self, *args, **kwargs)
-        if (other := request.stand_in(self)) is not None:
-            return other.chat(*args, **kwargs)
-        return _observed(self, cls.chat, args, kwargs)
+        passage = relay.passage_of(self)
+        if relay.is_anothers(passage, self):
+            return relay.stand_in(passage, "chat", args, kwargs)
+        return _observed(self, cls.chat, args, kwargs, passage)
 
     return {"chat": chat, "emit": second_opinion.emit_of(cls)}
 
 
-def _observed(plugin: Any, chat: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def _observed(plugin: Any, chat: Callable[..., Any], args: Any, kwargs: Any, passage: Passage | None) -> Any:
     try:
         facts: PluginFacts = plugin._voicegateway_facts
         runtime = current_runtime()
         record = request.open_record(plugin, facts, chat_ctx=kwargs.get("chat_ctx"))
+        relay.begin(record, passage, args, kwargs)
         tracing.start_span(record)
         scope = request.entered(record)
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
@@ -38,7 +44,7 @@ def _observed(plugin: Any, chat: Callable[..., Any], args: Any, kwargs: Any) -> 
         record.tools = len(getattr(stream, "tools", None) or ())
         _counted_chunks(stream._event_ch, record)
         second_opinion.expect(plugin, record, stream)
-        request.follow(stream, stream._task, record, runtime)
+        request.follow(stream, stream._task, record, runtime, RELAY)
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
         runtime.hook_failed("llm.chat", error)
     return stream
@@ -50,6 +56,7 @@ def _counted_chunks(channel: Any, record: RequestRecord) -> None:
     What is kept is counted when the request is encoded, off the loop: per chunk that leaves one append.
     """
     send_nowait = channel.send_nowait
+    journey = relay.journey_of(record)
     keep = record.llm_chunks.append
 
     def kept(chunk: Any) -> None:
@@ -63,6 +70,8 @@ def _counted_chunks(channel: Any, record: RequestRecord) -> None:
         if delta is not None and (delta.content or delta.tool_calls):
             record.first_byte(record.started_ns)
             record.vendor_id(chunk.id)
+            if journey is not None:
+                journey.hear()
             channel.send_nowait = kept
 
     channel.send_nowait = looked_at

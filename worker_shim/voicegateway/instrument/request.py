@@ -11,35 +11,26 @@ from opentelemetry.context import Context
 
 from voicegateway import tracing
 from voicegateway.budgets.refusal import BudgetRefused
-from voicegateway.candidates import model_of
 from voicegateway.identity import current_identity
-from voicegateway.instrument import admission, farewell, vendor_signals
+from voicegateway.instrument import admission, failure, farewell, relay
 from voicegateway.instrument.current import CURRENT
 from voicegateway.instrument.owner import live_session
+from voicegateway.instrument.relay import Relay
 from voicegateway.outbox import Intent
-from voicegateway.record import Attempt, PluginFacts, RequestRecord
+from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway.runtime import Runtime, current_runtime
 from voicegateway.sessions import TARGETS_MAX
-from voicegateway.target import target_of
+from voicegateway.target import model_of, target_of
 from voicegateway_shared.usage import Outcome
 
 INTENT_WAIT_S: Final = 0.05
 """The intent is committed in well under a millisecond; on a stuck disk the call goes on after this."""
-
-HTTP_REFUSALS: Final = range(400, 600)
-"""Statuses of a request that a vendor did not take; a websocket's close codes begin at 1000."""
 
 
 def is_nested(plugin: Any) -> bool:
     """True inside a request of the same instance: `synthesize()` that uses its own `stream()` is one request."""
     current = CURRENT.get()
     return current is not None and current.owner is plugin and current.outcome is None
-
-
-def stand_in(plugin: Any) -> Any:
-    """The candidate that serves in the place of a plugin; None when it serves itself, as most do."""
-    candidates = plugin._voicegateway_candidates
-    return None if candidates is None else candidates.instead()
 
 
 def open_record(plugin: Any, facts: PluginFacts, **fields: Any) -> RequestRecord:
@@ -84,33 +75,49 @@ class entered:  # noqa: N801 - reads as a word in a with statement
         CURRENT.reset(self._token)
 
 
-def follow(stream: Any, task: asyncio.Task[Any], record: RequestRecord, runtime: Runtime) -> None:
-    """Hook a new stream: count its attempts, wait for the intent, settle when its task ends."""
+def follow(
+    stream: Any, task: asyncio.Task[Any], record: RequestRecord, runtime: Runtime, relayed: Relay | None = None
+) -> None:
+    """Hook a new stream: count its attempts, wait for the intent, settle when its task ends.
+
+    With `relayed` the members of its route serve when its own vendor does not.
+    """
     intent = runtime.begin(record)
     record.stream = stream
-    stream._run = _counted_run(stream._run, record, runtime, intent)
+    setattr(stream, relay.RECORD, record)
+    relay.note_decision(record)
+    stream._run = _counted_run(stream._run, record, runtime, intent, relayed)
     task.add_done_callback(functools.partial(_ended, record, runtime))
 
 
 def _counted_run(
-    run: Callable[..., Awaitable[Any]], record: RequestRecord, runtime: Runtime, intent: Intent
+    run: Callable[..., Awaitable[Any]], record: RequestRecord, runtime: Runtime, intent: Intent, relayed: Relay | None
 ) -> Callable[..., Awaitable[Any]]:
     async def counted_run(*args: Any) -> Any:
         if record.attempts == 0 and not intent.durable:
             await intent_durable(intent, runtime)
+        relay.begin_round(record)
         try:
-            admitted = await admitted_by_all(record, runtime)
-        except (BudgetRefused, farewell.SessionEnds) as refused:
+            return await attempt(*args)
+        except farewell.SessionEnds as refused:
             await farewell.turn_away(record, runtime, refused)
-            return None
+        except BudgetRefused as refused:
+            if not await relay.hand_over(record, runtime, relayed, refused):
+                await farewell.turn_away(record, runtime, refused)
+        except Exception as error:
+            if not await relay.hand_over(record, runtime, relayed, error):
+                raise
+        return None
+
+    async def attempt(*args: Any) -> Any:
+        admitted = await admitted_by_all(record, runtime)
         record.begin_attempt()
         if args:
-            _watch_audio(args[0], record.attempt, runtime)
+            _watch_audio(args[0], record, runtime)
         try:
-            return await run(*args)
+            return await relay.attempt(record, runtime, relayed, run, args)
         except Exception as error:
-            note_error(record, error)
-            vendor_signals.note_error(record, runtime, error)
+            failure.attempt_failed(record, runtime, error)
             raise
         finally:
             if admitted is not None:
@@ -142,7 +149,7 @@ async def admitted_by_all(record: RequestRecord, runtime: Runtime) -> admission.
     return admitted
 
 
-def _watch_audio(emitter: Any, attempt: Attempt, runtime: Runtime) -> None:
+def _watch_audio(emitter: Any, record: RequestRecord, runtime: Runtime) -> None:
     """Note an attempt's first audio where the plugin hands it over: what it emits later lags behind by a frame."""
     try:
         push = emitter.push
@@ -150,9 +157,14 @@ def _watch_audio(emitter: Any, attempt: Attempt, runtime: Runtime) -> None:
         runtime.hook_failed("audio", error)
         return
 
+    attempt = record.attempt
+    journey = relay.journey_of(record)
+
     def first_push(data: bytes) -> None:
         attempt.is_answered = True
         emitter.push = push
+        if journey is not None:
+            journey.hear()
         push(data)
 
     emitter.push = first_push
@@ -164,17 +176,6 @@ async def intent_durable(intent: Intent, runtime: Runtime) -> None:
         await intent.wait_durable(asyncio.get_running_loop(), INTENT_WAIT_S)
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
         runtime.hook_failed("intent", error)
-
-
-def note_error(record: RequestRecord, error: BaseException) -> None:
-    """Keep what the vendor said; a later successful attempt leaves it as the reason of the retry."""
-    record.error_type = type(error).__name__
-    record.attempt.is_timed_out = record.error_type == "APITimeoutError"
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int):
-        record.status_code = status
-        record.error_type = str(status) if status > 0 else record.error_type
-        record.attempt.is_refused = status in HTTP_REFUSALS
 
 
 def _ended(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> None:
@@ -190,7 +191,14 @@ def _ended(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> 
 def finish(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> None:
     """Settle a request by how its task ended."""
     outcome: Outcome = "ok"
-    if record.is_turned_away:
+    if record.passed_on:
+        # Its own vendor's part ended when another took over; the stream's end is the other's.
+        outcome = "cancelled" if record.is_overtaken else "error"
+        if not record.is_overtaken:
+            record.end_failed_attempt()
+        if not task.cancelled():
+            task.exception()
+    elif record.is_turned_away:
         outcome = "error"
         if not task.cancelled():
             task.exception()
@@ -201,7 +209,7 @@ def finish(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> 
         outcome = "error"
         record.end_failed_attempt()
         if not record.error_type:
-            note_error(record, error)
+            failure.note_error(record, error)
     settle(record, runtime, outcome)
 
 
@@ -215,7 +223,7 @@ def settle(record: RequestRecord, runtime: Runtime, outcome: Outcome) -> None:
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
         runtime.hook_failed("settle", error)
     finally:
-        record.stream = record.owner = record.live = None
+        record.stream = record.owner = record.live = record.passage = None
 
 
 def _speech_id() -> str:

@@ -35,21 +35,27 @@ def emit_of(cls: Any) -> Callable[..., None]:
     def emit(self: Any, event: str, *args: Any) -> None:
         if event == "metrics_collected" and args:
             try:
-                _attach(self, args[0])
+                record = _attach(self, args[0])
             except Exception as error:  # noqa: BLE001 - metering must not fail a call
                 current_runtime().hook_failed("metrics", error)
+                record = None
+            if record is not None and record.passed_on:
+                # Told by the other member's own plugin.
+                return
         cls.emit(self, event, *args)
 
     return emit
 
 
-def _attach(plugin: Any, metrics: Any) -> None:
+def _attach(plugin: Any, metrics: Any) -> RequestRecord | None:
     """One plugin instance serves many streams at once; each has a metrics task of its own."""
     task = asyncio.current_task()
     for stream, record in _open.get(plugin, ()):
         if stream._metrics_task is task:
-            for name, meter, factor in _FIELDS[record.modality]:
+            # What comes after another member took over is that one's.
+            for name, meter, factor in () if record.passed_on else _FIELDS[record.modality]:
                 value = getattr(metrics, name, None)
                 if value:
                     record.reported[meter] = record.reported.get(meter, 0) + round(value * factor)
-            return
+            return record
+    return None

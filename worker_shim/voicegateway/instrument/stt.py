@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from voicegateway import tracing
 from voicegateway.budgets.refusal import BudgetRefused
-from voicegateway.instrument import farewell, request, second_opinion, vendor_signals, wire
+from voicegateway.instrument import failure, farewell, relay, request, second_opinion, wire
 from voicegateway.instrument.current import CURRENT
 from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway.runtime import current_runtime
@@ -25,8 +25,9 @@ def methods(cls: Any) -> dict[str, Any]:
     def stream(self: Any, *args: Any, **kwargs: Any) -> Any:
         if request.is_nested(self):
             return cls.stream(self, *args, **kwargs)
-        if (other := request.stand_in(self)) is not None:
-            return other.stream(*args, **kwargs)
+        passage = relay.passage_of(self)
+        if relay.is_anothers(passage, self):
+            return relay.stand_in(passage, "stream", args, kwargs)
         return _observed(self, cls.stream, args, kwargs)
 
     if getattr(cls, "stream", None) is not stt.STT.stream:
@@ -59,8 +60,9 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
     async def recognize(self: Any, buffer: Any, *args: Any, **kwargs: Any) -> Any:
         if request.is_nested(self):
             return await cls.recognize(self, buffer, *args, **kwargs)
-        if (other := request.stand_in(self)) is not None:
-            return await other.recognize(buffer, *args, **kwargs)
+        passage = relay.passage_of(self)
+        if relay.is_anothers(passage, self):
+            return await relay.stand_in(passage, "recognize", (buffer, *args), kwargs)
         try:
             runtime = current_runtime()
             record = _batch_record(self, buffer, kwargs.get("language"))
@@ -79,7 +81,7 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
             outcome = "error"
             record.end_failed_attempt()
             if not record.error_type:
-                request.note_error(record, error)
+                failure.note_error(record, error)
             raise
         finally:
             request.settle(record, runtime, outcome)
@@ -102,8 +104,7 @@ def _recognize_attempt_of(cls: Any) -> Callable[..., Any]:
         try:
             event = await cls._recognize_impl(self, *args, **kwargs)
         except Exception as error:
-            request.note_error(record, error)
-            vendor_signals.note_error(record, runtime, error)
+            failure.attempt_failed(record, runtime, error)
             raise
         finally:
             if admitted is not None:

@@ -1,19 +1,18 @@
 """Dynamic subclass in place: an instrumented instance stays what it was, for isinstance, repr and its own state."""
 
 import logging
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from voicegateway.budgets import pricing
-from voicegateway.candidates import Candidates
 from voicegateway.instrument import events, llm, stt, surface, tts, vendor_signals
 from voicegateway.record import PluginFacts
-from voicegateway.runtime import Runtime, current_runtime
+from voicegateway.routing.route import Route
+from voicegateway.runtime import current_runtime
 
 logger = logging.getLogger("voicegateway")
 
 FACTS = "_voicegateway_facts"
-CANDIDATES = "_voicegateway_candidates"
+ROUTE = "_voicegateway_route"
 
 _classes: dict[type, type] = {}
 _said: set[str] = set()
@@ -48,18 +47,17 @@ def instrument(plugin: Any, facts: PluginFacts) -> Any:
     return plugin
 
 
-def stand_together(plugins: Sequence[Any], runtime: Callable[[], Runtime]) -> None:
-    """Let each request of the first plugin be served by whichever candidate the budgets of the moment choose."""
-    first = plugins[0]
-    candidates = Candidates(plugins, runtime)
-    aclose = first.aclose
+def stand_together(route: Route) -> None:
+    """Let each request of a route's front be served by whichever member may, and closing it close them all."""
+    plugin = route.front.plugin
+    aclose = plugin.aclose
 
     async def close_all() -> None:
         await aclose()
-        await candidates.aclose()
+        await route.aclose()
 
-    setattr(first, CANDIDATES, candidates)
-    first.aclose = close_all
+    setattr(plugin, ROUTE, route)
+    plugin.aclose = close_all
 
 
 def _say_once(modality: str, missing: tuple[str, ...]) -> None:
@@ -81,7 +79,7 @@ def _subclass(cls: type, modality: str) -> type:
             "__module__": cls.__module__,
             "__qualname__": cls.__qualname__,
             "__doc__": cls.__doc__,
-            CANDIDATES: None,
+            ROUTE: None,
             **_METHODS[modality](cls),
         }
         found = _classes[cls] = type(cls.__name__, (cls,), namespace)

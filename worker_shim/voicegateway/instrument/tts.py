@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from voicegateway import tracing
-from voicegateway.instrument import request, second_opinion, wire
+from voicegateway.instrument import relay, request, second_opinion, wire
 from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway.runtime import current_runtime
 
@@ -19,15 +19,17 @@ def methods(cls: Any) -> dict[str, Any]:
     def synthesize(self: Any, text: str, *args: Any, **kwargs: Any) -> Any:
         if request.is_nested(self):
             return cls.synthesize(self, text, *args, **kwargs)
-        if (other := request.stand_in(self)) is not None:
-            return other.synthesize(text, *args, **kwargs)
+        passage = relay.passage_of(self)
+        if relay.is_anothers(passage, self):
+            return relay.stand_in(passage, "synthesize", (text, *args), kwargs)
         return _observed(self, cls.synthesize, (text, *args), kwargs, text=text)
 
     def stream(self: Any, *args: Any, **kwargs: Any) -> Any:
         if request.is_nested(self):
             return cls.stream(self, *args, **kwargs)
-        if (other := request.stand_in(self)) is not None:
-            return other.stream(*args, **kwargs)
+        passage = relay.passage_of(self)
+        if relay.is_anothers(passage, self):
+            return relay.stand_in(passage, "stream", args, kwargs)
         return _observed(self, cls.stream, args, kwargs, text=None)
 
     def prewarm(self: Any) -> None:

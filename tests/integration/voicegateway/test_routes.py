@@ -1,4 +1,4 @@
-"""Candidates: the first model serves, the cheapest one while a budget throttles, and the session hears of both."""
+"""Routes: the first model serves, the cheapest one while a budget throttles, and the session hears of both."""
 
 from pathlib import Path
 
@@ -9,11 +9,10 @@ from tests.integration.voicegateway.plugin_use import ask
 from tests.unit.voicegateway.records import a_record
 
 from voicegateway import ConfigurationError
-from voicegateway.candidates import CANDIDATES_MAX, cheapest
 from voicegateway.identity import current_identity
-from voicegateway.instrument import stand_together
 from voicegateway_shared.budgets import BudgetSpec, Guards
 from voicegateway_shared.limits import Selector
+from voicegateway_shared.routing.chain import MODELS_MAX
 from voicegateway_shared.telemetry import attributes as names
 
 MODELS = ["openai/gpt-4.1", "openai/gpt-4.1-mini"]
@@ -58,7 +57,7 @@ async def test_who_listens_to_the_first_hears_the_others_too(tmp_path: Path) -> 
         llm = meter.gateway.llm(MODELS, **meter.sims.openai.plugin_kwargs())
         heard: list[object] = []
         llm.on("metrics_collected", heard.append)
-        other = llm._voicegateway_candidates._able[1]
+        other = llm._voicegateway_route.members[1].plugin
         await ask(other)
         await llm.aclose()
         record = await meter.record()
@@ -79,26 +78,8 @@ async def test_error_of_ours_leaves_the_first_one_serving(tmp_path: Path) -> Non
     assert record[names.REQUEST_MODEL] == "gpt-4.1"
 
 
-async def test_voice_of_another_sample_rate_does_not_stand_in(tmp_path: Path) -> None:
-    async with metering(tmp_path) as meter:
-        voices = [meter.tts(sample_rate=rate) for rate in (24_000, 16_000, 24_000)]
-        stand_together(voices, lambda: meter.runtime)
-        able = voices[0]._voicegateway_candidates._able
-        await voices[0].aclose()
-
-    assert able == [voices[0], voices[2]]
-
-
-@pytest.mark.parametrize("models", [[], ["openai/gpt-4.1"] * (CANDIDATES_MAX + 1)])
+@pytest.mark.parametrize("models", [[], ["openai/gpt-4.1"] * (MODELS_MAX + 1)])
 async def test_none_and_too_many_are_refused(tmp_path: Path, models: list[str]) -> None:
     async with metering(tmp_path) as meter:
         with pytest.raises(ConfigurationError, match="give 1 to 8 models"):
             meter.gateway.llm(models)
-
-
-@pytest.mark.parametrize(
-    ("costs", "index"),
-    [([3, 1, 2], 1), ([2, 2], 0), ([1, None], 1), ([None, None, None], 2), ([5], 0)],
-)
-def test_cheapest_is_by_price_and_the_last_where_one_is_not_known(costs: list[int | None], index: int) -> None:
-    assert cheapest(costs) == index
