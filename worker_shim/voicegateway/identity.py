@@ -5,8 +5,10 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -33,6 +35,22 @@ class Identity:
     room: str
     started_at: str
     priority: Priority = "live"
+    carrier: Any = field(default=None, compare=False, repr=False)
+    """What stands here for an agent session that runs elsewhere; None where the session itself runs here."""
+
+
+_REMOTE: ContextVar[Identity | None] = ContextVar("voicegateway_identity", default=None)
+"""Whose requests are made in this context on behalf of a job that runs elsewhere."""
+
+
+@contextmanager
+def on_behalf_of(identity: Identity) -> Iterator[None]:
+    """Make requests in the name of a call whose job runs elsewhere."""
+    token = _REMOTE.set(identity)
+    try:
+        yield
+    finally:
+        _REMOTE.reset(token)
 
 
 def current_job() -> Any:
@@ -42,9 +60,12 @@ def current_job() -> Any:
 
 def current_identity() -> Identity:
     """The running job's identity; outside a job, one made-up session per process."""
+    remote = _REMOTE.get()
+    if remote is not None:
+        return remote
     context = current_job()
     if context is None:
-        return _process_identity(os.getpid())
+        return process_identity()
     return _job_identity(context)
 
 
@@ -67,7 +88,7 @@ def _job_identity(context: Any) -> Identity:
         agent=job.agent_name or "",
         job_id=job.id,
         room=job.room.name,
-        started_at=_now(),
+        started_at=now_text(),
         priority=_priority_of(job),
     )
     context._voicegateway_identity = identity
@@ -82,8 +103,13 @@ def _process_identity(pid: int) -> Identity:
         agent="",
         job_id="",
         room="",
-        started_at=_now(),
+        started_at=now_text(),
     )
+
+
+def process_identity() -> Identity:
+    """The made-up session of requests that belong to no job."""
+    return _process_identity(os.getpid())
 
 
 def project_of(job: Any) -> str | None:
@@ -105,11 +131,12 @@ def _told(job: Any, key: str) -> str | None:
     """Job attributes, then job metadata, then room metadata: the nearest to the call wins."""
     found: str | None = job.attributes.get(key)
     for text in (job.metadata, job.room.metadata):
-        found = found or _from_json(text, key)
+        found = found or from_json(text, key)
     return found or None
 
 
-def _from_json(text: str, key: str) -> str | None:
+def from_json(text: str, key: str) -> str | None:
+    """What a JSON object says under a key; None when it is none, or says something else than text."""
     if not text.startswith("{"):
         return None
     try:
@@ -119,5 +146,6 @@ def _from_json(text: str, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _now() -> str:
+def now_text() -> str:
+    """The moment, as the wire writes it."""
     return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

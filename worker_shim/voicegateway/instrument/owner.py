@@ -10,6 +10,8 @@ from voicegateway.sessions import LiveSession
 
 def live_session(runtime: Runtime, identity: Identity) -> LiveSession | None:
     """The handle of the session around the caller: of the one that runs this code, else of its job's; else None."""
+    if identity.carrier is not None:
+        return runtime.sessions.met(identity.carrier, identity)
     job = current_job()
     session = _running_session()
     if session is None:
