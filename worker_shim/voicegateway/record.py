@@ -62,6 +62,8 @@ class Attempt:
     is_timed_out: bool = False
     is_over: bool = False
     """It has failed, and is counted as that; none has followed."""
+    observed: str = ""
+    """What was noted of its vendor's health."""
     is_signalled: bool = False
     """The vendor's refusal was noted where its headers were seen."""
 
@@ -215,16 +217,16 @@ class RequestRecord:
         if self.wire is not None:
             self.wire.attempt_failed()
 
-    def refuse_attempt(self) -> None:
+    def refuse_attempt(self, error_type: str = LIMIT_USED_UP, *, budget_id: str = "") -> None:
         """Note that an attempt was not admitted: the one before it has failed, and this one cost nothing."""
         self.end_failed_attempt()
         self.limited += 1
-        self.error_type = LIMIT_USED_UP
+        self.error_type, self.budget_id = error_type, budget_id
 
     def turn_away(self, error_type: str, *, budget_id: str = "") -> None:
         """Note that this attempt was not admitted and none will be."""
-        self.refuse_attempt()
-        self.is_turned_away, self.error_type, self.budget_id = True, error_type, budget_id
+        self.refuse_attempt(error_type, budget_id=budget_id)
+        self.is_turned_away = True
 
     def vendor_id(self, request_id: str) -> None:
         """Note an id the vendor gave to an attempt or a connection of this request."""

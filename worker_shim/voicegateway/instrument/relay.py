@@ -47,6 +47,10 @@ class Relay(Protocol):
         """Whether a member that says nothing can be told from one that has nothing to say yet."""
         ...
 
+    def watch(self, record: RequestRecord) -> None:
+        """Have `journey.ask()` called as soon as the record's own vendor has something to answer to."""
+        ...
+
 
 def passage_of(plugin: Any) -> Passage | None:
     """Whose turn it is when a request is made with a plugin; None for one that stands alone."""
@@ -173,6 +177,7 @@ class _Watched:
     async def run(self, run: Callable[..., Awaitable[Any]], args: Any) -> Any:
         journey = self._journey
         assert journey.asked is not None
+        self._relay.watch(self._record)
         own: asyncio.Task[Any] = asyncio.ensure_future(run(*args))
         try:
             await _first_of(own, journey.asked)

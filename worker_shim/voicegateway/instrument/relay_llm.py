@@ -54,9 +54,12 @@ class LLMRelay:
         record.stream._event_ch.send_nowait = record.llm_chunks.append
 
     def times_silence(self, record: RequestRecord) -> bool:
+        """Always."""
+        return True
+
+    def watch(self, record: RequestRecord) -> None:
         """A language model is asked at once."""
         record.passage.journey.ask()
-        return True
 
 
 def _ask(record: RequestRecord, passage: Passage) -> Any:

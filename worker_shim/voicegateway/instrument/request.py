@@ -11,13 +11,14 @@ from opentelemetry.context import Context
 
 from voicegateway import tracing
 from voicegateway.budgets.refusal import BudgetRefused
+from voicegateway.health.observing import attempt_began, observe_attempt
 from voicegateway.identity import current_identity
 from voicegateway.instrument import admission, failure, farewell, relay
 from voicegateway.instrument.current import CURRENT
 from voicegateway.instrument.owner import live_session
 from voicegateway.instrument.relay import Relay
 from voicegateway.outbox import Intent
-from voicegateway.record import PluginFacts, RequestRecord
+from voicegateway.record import BUDGET_USED_UP, PluginFacts, RequestRecord
 from voicegateway.runtime import Runtime, current_runtime
 from voicegateway.sessions import TARGETS_MAX
 from voicegateway.target import model_of, target_of
@@ -102,7 +103,9 @@ def _counted_run(
         except farewell.SessionEnds as refused:
             await farewell.turn_away(record, runtime, refused)
         except BudgetRefused as refused:
-            if not await relay.hand_over(record, runtime, relayed, refused):
+            if await relay.hand_over(record, runtime, relayed, refused):
+                record.refuse_attempt(BUDGET_USED_UP, budget_id=refused.refusal.budget_id)
+            else:
                 await farewell.turn_away(record, runtime, refused)
         except Exception as error:
             if not await relay.hand_over(record, runtime, relayed, error):
@@ -112,10 +115,16 @@ def _counted_run(
     async def attempt(*args: Any) -> Any:
         admitted = await admitted_by_all(record, runtime)
         record.begin_attempt()
+        attempt_began(record, runtime)
         if args:
             _watch_audio(args[0], record, runtime)
         try:
-            return await relay.attempt(record, runtime, relayed, run, args)
+            result = await relay.attempt(record, runtime, relayed, run, args)
+            observe_attempt(record, runtime, None)
+            return result
+        except asyncio.CancelledError as cancelled:
+            observe_attempt(record, runtime, cancelled)
+            raise
         except Exception as error:
             failure.attempt_failed(record, runtime, error)
             raise
