@@ -14,6 +14,7 @@ from voicegateway.instrument import llm as llm_hooks
 from voicegateway.instrument import request, second_opinion, wire
 from voicegateway.instrument import stt as stt_hooks
 from voicegateway.instrument import tts as tts_hooks
+from voicegateway.instrument.wire import socket as wire_socket
 from voicegateway.wire_count import WireCount
 
 BROKEN_CHAT = [
@@ -56,7 +57,7 @@ BROKEN_TRANSCRIPTION = [
     (stt_hooks, "_counted_frames"),
     (stt_hooks, "_counted_events"),
     (stt_hooks, "_transcript_lag_ns"),
-    (wire, "_request_id"),
+    (wire_socket, "request_id"),
     (WireCount, "audio"),
     (WireCount, "opened"),
     (WireCount, "closed"),

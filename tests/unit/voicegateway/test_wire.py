@@ -9,7 +9,7 @@ import pytest
 from tests.unit.voicegateway.records import a_record
 
 from voicegateway.instrument.current import CURRENT
-from voicegateway.instrument.wire import _metered_class
+from voicegateway.instrument.wire.socket import metered_class
 from voicegateway.record import RequestRecord
 from voicegateway.wire_count import WireCount
 
@@ -32,7 +32,7 @@ class Socket:
 
 
 def opened(error: BaseException | None = None) -> Any:
-    return _metered_class(Socket)(error)
+    return metered_class(Socket)(error)
 
 
 def generation(text: str) -> str:
@@ -121,6 +121,6 @@ async def test_socket_outside_any_request_counts_for_nobody() -> None:
 
 
 def test_class_is_made_once_and_not_metered_twice() -> None:
-    metered = _metered_class(Socket)
+    metered = metered_class(Socket)
 
-    assert _metered_class(Socket) is _metered_class(metered) is metered
+    assert metered_class(Socket) is metered_class(metered) is metered

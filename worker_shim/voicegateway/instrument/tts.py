@@ -61,6 +61,9 @@ def _observed(plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any, *, 
         if text is None or isinstance(stream, _stream_in_disguise()):
             # Otherwise one POST carries the whole text and no websocket of the plugin is used.
             record.wire = wire.wire_count(plugin, record)
+            wire.follow(plugin, stream, record)
+        else:
+            wire.meter_session(plugin)
         task = stream._synthesize_task if text is not None else stream._task
         _counted_audio(stream._event_ch, record, stream)
         if text is not None:

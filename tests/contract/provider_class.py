@@ -1,0 +1,68 @@
+"""Provider class: one plugin class of one vendor, one ordinary request to it, and what its price counts."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from livekit.agents import APIConnectOptions
+
+from voicegateway.instrument import instrument
+from voicegateway.record import PluginFacts
+from voicegateway.testing.vendors import FaultKind, VendorSimulators
+from voicegateway.testing.vendors.faults import Endpoint
+from voicegateway_shared.usage import Modality
+
+Use = Callable[[Any, APIConnectOptions], Awaitable[Any]]
+"""One request as an agent makes it, to its end; raises what the plugin raises."""
+
+REFUSALS: Final[tuple[FaultKind, ...]] = ("rate_limited", "server_error", "unauthorized")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderClass:
+    """A row of the contract: it is run through every test of this folder."""
+
+    model: str
+    """As in the gateway; its first word names the vendor and its simulator."""
+    modality: Modality
+    native: type[Any]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Of the constructor, beside those that point it at the simulator."""
+    simulator_arguments: tuple[Any, ...] = ()
+    """Of `plugin_kwargs()`, where one vendor has several endpoints."""
+    use: Use
+    way: str = ""
+    """How it is used, where one class is used in two ways."""
+    meters: tuple[str, ...]
+    """Those that its price counts: the ledger's must be the vendor's, to the unit."""
+    clocks: tuple[str, ...] = ()
+    """A meter of ours and the vendor's for the same span of time, each by its own clock."""
+    refused_at: Endpoint
+    """Where its request is refused."""
+    refusals: tuple[FaultKind, ...] = REFUSALS
+    breaks_at: Endpoint
+    """Where a request that was taken goes wrong."""
+    breaks: tuple[FaultKind, ...] = ("close_mid_stream", "abort_mid_stream")
+    use_until_broken: Use | None = None
+    """How it is used when it is to break, where `use` would end before."""
+    tells_status: bool = True
+    """Its plugin's errors keep the HTTP status of a refusal."""
+
+    @property
+    def vendor(self) -> str:
+        """The first word of its model string."""
+        return self.model.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The test's id."""
+        package = self.native.__module__.split(".")[2]
+        return "-".join(filter(None, (package, self.native.__name__, self.way, self.model.partition("/")[2])))
+
+    def make(self, sims: VendorSimulators) -> Any:
+        """Return a metered instance that speaks to the simulator."""
+        given = getattr(sims, self.vendor).plugin_kwargs(*self.simulator_arguments)
+        plugin = self.native(**{**given, **self.arguments})
+        return instrument(
+            plugin, PluginFacts(provider=self.vendor, modality=self.modality, project=None, key_id="", variant=None)
+        )

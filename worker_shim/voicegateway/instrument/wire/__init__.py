@@ -1,0 +1,28 @@
+"""Wire meter: count what plugins really hand to vendors' sockets, by the vendors' own message formats.
+
+What an agent pushes is not what a vendor bills: plugins buffer, add spaces, drop on close and resend on retry. Each
+vendor has a module that says how its plugins speak; `socket` counts, `session` has plugins open sockets that count.
+"""
+
+from typing import Any
+
+from voicegateway.instrument.wire.dialects import DIALECTS
+from voicegateway.instrument.wire.session import meter_session, sample_rate
+from voicegateway.record import RequestRecord
+from voicegateway.wire_count import WireCount
+
+__all__ = ["follow", "meter_session", "wire_count"]
+
+
+def wire_count(plugin: Any, record: RequestRecord) -> WireCount | None:
+    """A counter fed by the plugin's own socket, or None when its wire format or its session is not known."""
+    if (record.facts.provider, record.modality) not in DIALECTS:
+        return None
+    return WireCount(sample_rate=sample_rate(plugin)) if meter_session(plugin) else None
+
+
+def follow(plugin: Any, stream: Any, record: RequestRecord) -> None:
+    """Make what a new stream sends over a socket that it shares with others known as its own."""
+    dialect = DIALECTS.get((record.facts.provider, record.modality))
+    if dialect is not None and dialect.follow is not None and record.wire is not None:
+        dialect.follow(plugin, stream, record)

@@ -1,0 +1,67 @@
+"""ElevenLabs: audio of `/speech-to-text/realtime` is base64 in JSON; one socket speaks for many contexts."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from voicegateway.instrument import echoes
+from voicegateway.instrument.wire import owners
+from voicegateway.instrument.wire.dialect import NOTHING, Dialect, Said
+from voicegateway.record import RequestRecord
+
+MULTI_STREAM: Final = "/multi-stream-input"
+"""Ends the address of `text-to-speech/{voice}` and of `text-to-dialogue`."""
+_AUDIO_KEY: Final = '"audio_base_64":'
+_BEGINNING_CHARS_MAX: Final = 512
+"""A session's first message is shorter than this; transcripts of long turns are longer."""
+
+
+def _audio_chunk(message: str) -> Said:
+    # elevenlabs.io/docs/api-reference/speech-to-text/v-1-speech-to-text-realtime. Twenty a second for a whole call:
+    # the length of base64 tells that of the audio, so nothing is parsed and nothing decoded.
+    key = message.find(_AUDIO_KEY)
+    if key < 0:
+        return NOTHING
+    start = message.index('"', key + len(_AUDIO_KEY)) + 1
+    end = message.index('"', start)
+    if start == end:
+        return NOTHING
+    padding = message.count("=", end - 2, end)
+    return Said(audio_bytes=(end - start) * 3 // 4 - padding)
+
+
+def _session_started(record: RequestRecord, message: str) -> None:
+    if len(message) < _BEGINNING_CHARS_MAX and '"session_started"' in message:
+        session_id = str(json.loads(message).get("session_id") or "")
+        record.vendor_id(session_id)
+        echoes.note(record, echoes.REQUEST_ID, session_id)
+
+
+def _context_text(message: str) -> Said:
+    # elevenlabs.io/docs/api-reference/text-to-speech/v-1-text-to-speech-voice-id-multi-stream-input carries `text`,
+    # text-to-dialogue a list of inputs.
+    packet = json.loads(message)
+    texts = [packet.get("text"), *(spoken.get("text") for spoken in packet.get("inputs") or ())]
+    characters = sum(len(text) for text in texts if isinstance(text, str))
+    return Said(characters=characters, context=str(packet.get("context_id") or ""))
+
+
+def _claim_contexts(plugin: Any, stream: Any, record: RequestRecord) -> None:
+    """Note which contexts are this request's: each attempt opens a new one, and tells its emitter first."""
+    run: Callable[[Any], Awaitable[None]] = stream._run
+
+    async def claiming_run(emitter: Any) -> None:
+        initialize = emitter.initialize
+
+        def claimed(*, request_id: str, **kwargs: Any) -> None:
+            owners.claim(request_id, record)
+            initialize(request_id=request_id, **kwargs)
+
+        emitter.initialize = claimed
+        await run(emitter)
+
+    stream._run = claiming_run
+
+
+STT = Dialect(read=_audio_chunk, hear=_session_started)
+TTS = Dialect(read=_context_text, follow=_claim_contexts)
