@@ -16,6 +16,9 @@ from voicegateway.budgets.cashier import Cashier
 from voicegateway.budgets.pricing import rating_of
 from voicegateway.encode import encode_span
 from voicegateway.guards import SessionGuards
+from voicegateway.health.book import Health, HealthBook
+from voicegateway.health.desk import Desk
+from voicegateway.health.target import target_of as health_target
 from voicegateway.limits.amounts import Habits
 from voicegateway.limits.book import LeaseBook
 from voicegateway.limits.signals import Signals
@@ -24,7 +27,7 @@ from voicegateway.limits.syncer import Syncer
 from voicegateway.options import Options
 from voicegateway.outbox import Intent, Outbox
 from voicegateway.presence import Presence
-from voicegateway.record import RequestRecord
+from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway.sessions import Sessions
 from voicegateway_shared.ids import Incarnation, new_incarnation
 from voicegateway_shared.limits import Target
@@ -70,6 +73,7 @@ class Runtime:
             bytes_max=options.outbox_bytes_max,
         )
         self.habits = Habits()
+        self.health = HealthBook()
         self._presence = Presence()
         self.sessions = Sessions(self.hook_failed, is_deleting_rooms=options.delete_room)
         self.guards = SessionGuards(self.sessions.end)
@@ -148,6 +152,10 @@ class Runtime:
         plan = None if self.money is None else self.money.book.known(target, session_id)
         return plan is not None and self.money is not None and self.money.book.is_throttled(plan)
 
+    def health_of(self, facts: PluginFacts, model: str) -> Health:
+        """What is known of the vendor, the account and the model that a plugin would ask now."""
+        return self.health.state(health_target(facts, model))
+
     def cost_of(self, target: Target, usage: Mapping[str, int], at: datetime) -> int | None:
         """What such a usage of a model costs in nano-dollars; None when it is not known yet, or has no price."""
         if self.money is None:
@@ -164,7 +172,15 @@ class Runtime:
     def _attached(self, url: str, token: str | None, money: Cashier) -> Limits:
         book, signals = LeaseBook(), Signals()
         connection = SyncConnection(url, token)
-        syncer = Syncer(connection, self.incarnation, book=book, signals=signals, holder=self, money=money)
+        syncer = Syncer(
+            connection,
+            self.incarnation,
+            book=book,
+            signals=signals,
+            holder=self,
+            money=money,
+            routing=Desk(self.health),
+        )
         self.sessions.on_done = syncer.ring
         return Limits(book=book, signals=signals, syncer=syncer)
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from voicegateway.health.observing import observe_attempt
 from voicegateway.instrument import vendor_signals
 from voicegateway.record import RequestRecord
 from voicegateway.runtime import Runtime
@@ -16,6 +17,7 @@ def attempt_failed(record: RequestRecord, runtime: Runtime, error: BaseException
         return
     note_error(record, error)
     vendor_signals.note_error(record, runtime, error)
+    observe_attempt(record, runtime, error)
 
 
 def note_error(record: RequestRecord, error: BaseException) -> None:

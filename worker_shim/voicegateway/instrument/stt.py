@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from voicegateway import tracing
 from voicegateway.budgets.refusal import BudgetRefused
+from voicegateway.health.observing import attempt_began, observe_attempt
 from voicegateway.instrument import failure, farewell, relay, request, second_opinion, wire
 from voicegateway.instrument.current import CURRENT
 from voicegateway.record import PluginFacts, RequestRecord
@@ -66,6 +67,7 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
         try:
             runtime = current_runtime()
             record = _batch_record(self, buffer, kwargs.get("language"))
+            wire.meter_session(self)
             scope = request.entered(record)
             await request.intent_durable(runtime.begin(record), runtime)
         except Exception as error:  # noqa: BLE001 - metering must not fail a call
@@ -101,6 +103,7 @@ def _recognize_attempt_of(cls: Any) -> Callable[..., Any]:
             await farewell.turn_away(record, runtime, refused)
             return _nothing_heard()
         record.begin_attempt()
+        attempt_began(record, runtime)
         try:
             event = await cls._recognize_impl(self, *args, **kwargs)
         except Exception as error:
@@ -111,6 +114,7 @@ def _recognize_attempt_of(cls: Any) -> Callable[..., Any]:
                 admitted.settle()
         record.chunks = 1
         record.first_byte(record.started_ns)
+        observe_attempt(record, runtime, None)
         record.vendor_id(str(getattr(event, "request_id", "") or ""))
         return event
 
@@ -169,6 +173,8 @@ def _counted_events(stream: Any, record: RequestRecord) -> None:
         send_nowait(event)
         try:
             record.chunks += 1
+            if not record.attempt.observed:
+                observe_attempt(record, current_runtime(), None)
             record.vendor_id(event.request_id)
             if record.ttfb_ns < 0 and event.type == final:
                 record.ttfb_ns = _transcript_lag_ns(event, stream, record)

@@ -4,10 +4,11 @@ HTTP clients of plugins (`httpx`) get a hook on each response; websockets are se
 tells the rest. Nothing is read without a controller to tell.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from voicegateway.causes import causes
 from voicegateway.instrument import echoes
 from voicegateway.instrument.current import CURRENT
 from voicegateway.limits.vendor_headers import LIMIT_HEADERS, told_to_wait_ms, vendor_limits
@@ -16,8 +17,6 @@ from voicegateway.runtime import Runtime, current_runtime
 from voicegateway.target import target_of
 
 TOO_MANY_REQUESTS: Final = 429
-CAUSES_MAX: Final = 8
-"""Of an error: a plugin wraps a vendor's once or twice."""
 HTTP_CLIENT_PATHS: Final = (("_client", "_client"), ("_client",), ("_http_client",))
 """Where plugins keep an `httpx.AsyncClient`: inside their vendor's client, or bare."""
 _LIMIT_HEADERS: Final = frozenset((*LIMIT_HEADERS, *(name.encode() for name in LIMIT_HEADERS)))
@@ -53,7 +52,7 @@ def note_error(record: RequestRecord, runtime: Runtime, error: BaseException) ->
     if runtime.limits is None or record.attempt.is_signalled:
         return
     try:
-        for cause in _causes(error):
+        for cause in causes(error):
             headers = getattr(cause, "headers", None)
             if getattr(cause, "status", None) == TOO_MANY_REQUESTS and isinstance(headers, Mapping):
                 _refused(record, runtime, headers)
@@ -106,13 +105,3 @@ def _http_client(plugin: Any) -> Any:
         if isinstance(hooks, Mapping) and isinstance(hooks.get("response"), list):
             return found
     return None
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it was made of, as far as that is kept."""
-    cause: BaseException | None = error
-    for _ in range(CAUSES_MAX):
-        if cause is None:
-            return
-        yield cause
-        cause = cause.__cause__ or cause.__context__

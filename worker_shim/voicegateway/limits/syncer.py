@@ -23,6 +23,8 @@ from voicegateway_shared.wire import (
     Claim,
     MoneyAnswer,
     MoneyReport,
+    RoutingAnswer,
+    RoutingReport,
     SessionPresence,
     SyncRequest,
     SyncResponse,
@@ -108,6 +110,32 @@ class Money(Protocol):
         ...
 
 
+class Routing(Protocol):
+    """Vendors' health and the chains, likewise."""
+
+    on_due: Callable[[], None]
+
+    def look(self) -> None:
+        """Forget what is over."""
+        ...
+
+    def due_ns(self) -> int | None:
+        """When the next message should be sent; None: it need not."""
+        ...
+
+    def report(self) -> RoutingReport:
+        """What to say now."""
+        ...
+
+    def answered(self, answer: RoutingAnswer | None, *, sent_ns: int) -> None:
+        """The controller answered what was sent then; None: not of routing."""
+        ...
+
+    def failed(self) -> None:
+        """It did not."""
+        ...
+
+
 class Holder(Protocol):
     """The process around the syncer: what it has to tell beside leases."""
 
@@ -138,10 +166,12 @@ class Syncer:
         signals: Signals,
         holder: Holder,
         money: Money | None = None,
+        routing: Routing | None = None,
         random: Random = random.random,
     ) -> None:
         self._connection, self._incarnation = connection, incarnation
         self._book, self._signals, self._holder, self._money = book, signals, holder, money
+        self._routing = routing
         self._random = random
         self._bell = threading.Event()
         self._is_leaving = False
@@ -160,6 +190,8 @@ class Syncer:
         book.on_due = signals.on_urgent = self.ring
         if money is not None:
             money.on_due = self.ring
+        if routing is not None:
+            routing.on_due = self.ring
 
     def start(self) -> None:
         """Start the thread, which speaks at once."""
@@ -213,10 +245,11 @@ class Syncer:
         """Say what is due; return for how many seconds nothing is."""
         turn_ns, lease_ns = self._book_says()
         money_ns = self._money_says()
+        routing_ns = self._routing_says()
         now_ns = boot_ns()
         if now_ns < self._not_before_ns:
             return _until_s(now_ns, self._not_before_ns, turn_ns)
-        due_ns = min((each for each in (lease_ns, money_ns) if each is not None), default=None)
+        due_ns = min((each for each in (lease_ns, money_ns, routing_ns) if each is not None), default=None)
         is_lease_due = (due_ns is not None and due_ns <= now_ns) or self._signals.is_urgent or self._is_asked
         is_presence_due = now_ns >= self._presence_ns - round(TOGETHER_S * NS_PER_S) * is_lease_due
         if is_presence_due:
@@ -248,6 +281,17 @@ class Syncer:
             self._holder.hook_failed("budgets.due", error)
             return None
 
+    def _routing_says(self) -> int | None:
+        """When the next message about routing is due."""
+        if self._routing is None:
+            return None
+        try:
+            self._routing.look()
+            return self._routing.due_ns()
+        except Exception as error:  # noqa: BLE001 - presence, limits and money go on without routing
+            self._holder.hook_failed("routing.due", error)
+            return None
+
     def _speak(
         self,
         sessions: tuple[SessionPresence, ...] | None,
@@ -261,6 +305,7 @@ class Syncer:
         outbox, is_said_by_outbox = self._holder.outbox_state()
         revision, claims = self._claims(seq, is_leaving=is_leaving)
         money = self._report_of_money(seq, is_leaving=is_leaving)
+        routing = self._report_of_routing()
         self._spoke_ns = boot_ns()
         message = SyncRequest(
             incarnation=self._incarnation,
@@ -275,6 +320,7 @@ class Syncer:
             claims=claims,
             signals=signals,
             money=money,
+            routing=routing,
             outbox=outbox,
         )
         answer = self._connection.say(message, timeout_s=TIMEOUT_S if not is_leaving else TIMEOUT_S / 2)
@@ -302,6 +348,15 @@ class Syncer:
             self._holder.hook_failed("budgets.claims", error)
             return None
 
+    def _report_of_routing(self) -> RoutingReport | None:
+        if self._routing is None:
+            return None
+        try:
+            return self._routing.report()
+        except Exception as error:  # noqa: BLE001 - presence, limits and money go on without routing
+            self._holder.hook_failed("routing.report", error)
+            return None
+
     def _take(self, seq: int, answer: Answer) -> None:
         """Heed an answer, or be silent for a while."""
         now_ns = boot_ns()
@@ -320,6 +375,7 @@ class Syncer:
         except Exception as error:  # noqa: BLE001 - presence goes on without leases
             self._holder.hook_failed("limits.answer", error)
         self._take_money(seq, answer)
+        self._take_routing(answer)
         self.first_word.heard()
         self.next_word.heard()
 
@@ -333,6 +389,17 @@ class Syncer:
                 self._money.answered(seq, answer.response.money)
         except Exception as error:  # noqa: BLE001 - presence and limits go on without money
             self._holder.hook_failed("budgets.answer", error)
+
+    def _take_routing(self, answer: Answer) -> None:
+        if self._routing is None:
+            return
+        try:
+            if answer.response is None:
+                self._routing.failed()
+            else:
+                self._routing.answered(answer.response.routing, sent_ns=self._spoke_ns)
+        except Exception as error:  # noqa: BLE001 - presence, limits and money go on without routing
+            self._holder.hook_failed("routing.answer", error)
 
     def _report(self, problem: str, *, is_said_by_outbox: bool) -> None:
         """Say once that the controller does not answer, unless the outbox does, and once that it does again."""
