@@ -17,7 +17,39 @@ FaultKind = Literal[
     "abort_mid_stream",
     "vendor_error",
 ]
-Endpoint = Literal["listen", "chat", "speech", "tts_socket", "tts_context", "tts_bytes"]
+Endpoint = Literal[
+    "listen",
+    "chat",
+    "speech",
+    "responses",
+    "responses_socket",
+    "transcriptions",
+    "transcription_socket",
+    "transcription_audio",
+    "realtime_socket",
+    "realtime_response",
+    "messages",
+    "groq_chat",
+    "groq_transcriptions",
+    "groq_speech",
+    "ollama_chat",
+    "tts_socket",
+    "tts_context",
+    "tts_bytes",
+    "turns_socket",
+    "flux",
+    "speak_socket",
+    "speak_turn",
+    "speak_bytes",
+    "multi_stream_socket",
+    "multi_stream_context",
+    "speech_bytes",
+    "scribe_socket",
+    "scribe_recording",
+    "universal",
+    "voice_socket",
+    "voice_text",
+]
 
 REFUSALS: Final[frozenset[FaultKind]] = frozenset({"rate_limited", "server_error", "unauthorized"})
 """Kinds that answer with an HTTP error instead of accepting the request."""
@@ -29,19 +61,72 @@ ENDPOINT_VENDOR: Final[dict[Endpoint, Vendor]] = {
     "listen": "deepgram",
     "chat": "openai",
     "speech": "openai",
+    "responses": "openai",
+    "responses_socket": "openai",
+    "transcriptions": "openai",
+    "transcription_socket": "openai",
+    "transcription_audio": "openai",
+    "realtime_socket": "openai",
+    "realtime_response": "openai",
+    "messages": "anthropic",
+    "groq_chat": "groq",
+    "groq_transcriptions": "groq",
+    "groq_speech": "groq",
+    "ollama_chat": "ollama",
     "tts_socket": "cartesia",
     "tts_context": "cartesia",
     "tts_bytes": "cartesia",
+    "turns_socket": "cartesia",
+    "flux": "deepgram",
+    "speak_socket": "deepgram",
+    "speak_turn": "deepgram",
+    "speak_bytes": "deepgram",
+    "multi_stream_socket": "elevenlabs",
+    "multi_stream_context": "elevenlabs",
+    "speech_bytes": "elevenlabs",
+    "scribe_socket": "elevenlabs",
+    "scribe_recording": "elevenlabs",
+    "universal": "assemblyai",
+    "voice_socket": "assemblyai",
+    "voice_text": "assemblyai",
 }
 
 ENDPOINT_KINDS: Final[dict[Endpoint, frozenset[FaultKind]]] = {
     "listen": REFUSALS | _BREAKS,
     "chat": REFUSALS | _BREAKS | _SAYS_ERROR,
     "speech": REFUSALS | _BREAKS,
+    # Over a websocket a refusal is an error event; the socket stays.
+    "responses": REFUSALS | _BREAKS | _SAYS_ERROR,
+    "responses_socket": REFUSALS,
+    "transcriptions": REFUSALS | {"stall"},
+    "transcription_socket": REFUSALS,
+    "transcription_audio": _BREAKS | _SAYS_ERROR,
+    "realtime_socket": REFUSALS,
+    # A response that is refused has been created, and is done at once with the status "failed".
+    "realtime_response": REFUSALS | _BREAKS | _SAYS_ERROR,
+    "messages": REFUSALS | _BREAKS | _SAYS_ERROR,
+    "groq_chat": REFUSALS | _BREAKS | _SAYS_ERROR,
+    "groq_transcriptions": REFUSALS | {"stall"},
+    "groq_speech": REFUSALS | _BREAKS,
+    "ollama_chat": (REFUSALS - {"unauthorized"}) | _BREAKS | _SAYS_ERROR,
     # A socket is refused at its handshake; what goes wrong later belongs to a context on it.
     "tts_socket": REFUSALS,
     "tts_context": _BREAKS | _SAYS_ERROR,
     "tts_bytes": REFUSALS | _BREAKS,
+    "turns_socket": REFUSALS | _BREAKS | _SAYS_ERROR,
+    "flux": REFUSALS | _BREAKS | _SAYS_ERROR,
+    "speak_socket": REFUSALS,
+    "speak_turn": _BREAKS | _SAYS_ERROR,
+    "speak_bytes": REFUSALS | _BREAKS,
+    "multi_stream_socket": REFUSALS,
+    "multi_stream_context": _BREAKS | _SAYS_ERROR,
+    "speech_bytes": REFUSALS | _BREAKS,
+    "scribe_socket": REFUSALS | _BREAKS | _SAYS_ERROR,
+    "scribe_recording": REFUSALS | {"stall"},
+    "universal": REFUSALS | _BREAKS,
+    # What AssemblyAI refuses of its voices it refuses in the open socket, with codes of its own.
+    "voice_socket": REFUSALS,
+    "voice_text": _BREAKS | _SAYS_ERROR,
 }
 
 _STATUS: Final[dict[FaultKind, int]] = {"rate_limited": 429, "server_error": 503, "unauthorized": 401}
@@ -68,7 +153,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     stall_s: float = 30.0
     """`stall`: how long the vendor says nothing before it goes on."""
     after_audio_ms: int = 500
-    """Deepgram `close_mid_stream` and `abort_mid_stream`: after this much received audio."""
+    """Speech to text breaks after this much received audio."""
     after_chunks: int | None = None
     """The other vendors: after this many chunks; 3 by default, 0 for `vendor_error`."""
 

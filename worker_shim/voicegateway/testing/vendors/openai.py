@@ -1,168 +1,103 @@
-"""Simulated OpenAI: chat completions (SSE) and speech.
+"""Simulated OpenAI: chat completions, responses (SSE and websocket), speech, transcriptions, realtime.
 
 Chat bills all prompt tokens (a part of them cached) and all completion tokens; the usage comes on the last
 chunk, so a client that leaves early never hears it, and is billed the prompt and the tokens written until
 then. Refused requests and streams that fail before any content are free. Speech bills text tokens in and 20
 audio tokens a second out; `tts-1` and `tts-1-hd` bill characters instead (platform.openai.com/docs/pricing).
+Realtime bills each response, with the whole conversation before it as its input.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from aiohttp import web
 
-from voicegateway.testing.vendors.faults import FaultRule
-from voicegateway.testing.vendors.openai_chat import RATE_LIMIT_HEADERS, ChatCompletion, ChatRequest
-from voicegateway.testing.vendors.openai_speech import SpeechRequest, SpeechSynthesis
-from voicegateway.testing.vendors.server import Surroundings, VendorSimulator
-from voicegateway.testing.vendors.tokens import PromptCache
-from voicegateway.testing.vendors.truth import AcceptedRequest, Vendor
-from voicegateway_shared.usage import Modality
+from voicegateway.testing.vendors.faults import Endpoint
+from voicegateway.testing.vendors.openai_chat import RATE_LIMIT_HEADERS
+from voicegateway.testing.vendors.openai_options import OpenAIOptions
+from voicegateway.testing.vendors.openai_protocol import ORGANIZATION, OpenAIProtocol, json_body
+from voicegateway.testing.vendors.openai_responses import ResponseRequest, ResponsesBook, answer_socket, answer_stream
+from voicegateway.testing.vendors.openai_speech import CHARACTER_MODELS
+from voicegateway.testing.vendors.realtime_connection import RealtimeConnection
+from voicegateway.testing.vendors.server import API_KEY, PluginKwargs, Surroundings
+from voicegateway.testing.vendors.truth import Vendor
 
-_REPLIES: Final = (
-    "Of course. I can see it here: it leaves the warehouse today and should reach you on Thursday.",
-    "Thank you, I have found it.",
-    "Yes, that works. I have changed the address for you. You will get a message once it is on its way.",
-    "There is no extra charge for that. Shall I go ahead?",
-    "Happy to help! Is there anything else I can do for you today?",
-)
+__all__ = ["OpenAIOptions", "OpenAISimulator"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenAIOptions:
-    """How the simulated model answers. The reply is chosen by the conversation and the seed alone."""
-
-    replies: tuple[str, ...] = _REPLIES
-    ttft_ms: int = 120
-    """From the request to the first token."""
-    token_ms: int = 4
-    """From one token to the next."""
-    speech_first_chunk_ms: int = 150
-    models: tuple[str, ...] = ("gpt-4.1", "gpt-4.1-mini", "gpt-4o-mini-tts")
-
-
-class OpenAISimulator(VendorSimulator):
-    """OpenAI on this machine. Point `openai.LLM` and `openai.TTS` at it with `plugin_kwargs()`."""
+class OpenAISimulator(OpenAIProtocol):
+    """OpenAI on this machine. Point the classes of `livekit.plugins.openai` at it with `plugin_kwargs()`."""
 
     vendor: ClassVar[Vendor] = "openai"
     base_path: ClassVar[str] = "/v1"
-    cancels_on_disconnect: ClassVar[bool] = True
+    endpoints: ClassVar[Mapping[str, Endpoint]] = {
+        "chat": "chat",
+        "speech": "speech",
+        "transcriptions": "transcriptions",
+    }
+    tells_transcription_usage: ClassVar[bool] = True
 
     def __init__(self, surroundings: Surroundings, options: OpenAIOptions) -> None:
-        super().__init__(surroundings)
-        self._options = options
-        self._cache = PromptCache()
+        super().__init__(surroundings, options)
+        self._responses_book = ResponsesBook()
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Return chat, speech and the list of models, which the plugin asks for to warm its connection."""
+        """Return all that OpenAI offers here."""
         return [
-            web.post("/v1/chat/completions", self._chat),
-            web.post("/v1/audio/speech", self._speech),
-            web.get("/v1/models", self._models),
+            *super().routes(),
+            web.post("/v1/responses", self._responses),
+            web.get("/v1/responses", self._responses_socket),
+            web.get("/v1/realtime", self._realtime),
         ]
 
-    def refusal_body(self, status: int, request_id: str) -> dict[str, Any]:
-        """Return OpenAI's error body."""
-        kinds = {401: "invalid_request_error", 429: "requests", 400: "invalid_request_error"}
-        return {
-            "error": {
-                "message": f"simulated refusal {request_id}",
-                "type": kinds.get(status, "server_error"),
-                "param": None,
-                "code": {401: "invalid_api_key", 429: "rate_limit_exceeded"}.get(status),
-            }
-        }
+    def plugin_kwargs(self, endpoint: str = "") -> PluginKwargs:
+        """Return the arguments that point a plugin here; the websocket of `responses` takes its whole address."""
+        return PluginKwargs(base_url=f"{self.base_url}/{endpoint}".rstrip("/"), api_key=API_KEY)
 
     def refusal_headers(self, status: int) -> dict[str, str]:
         """Return OpenAI's rate limit headers; a 429 has used all requests."""
         return RATE_LIMIT_HEADERS | ({"x-ratelimit-remaining-requests": "0"} if status == 429 else {})
 
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
+    def answer_headers(self, call_id: str) -> dict[str, str]:
+        """Return OpenAI's: an id, how long it took, whose key it was."""
+        return {
+            **super().answer_headers(call_id),
+            "openai-processing-ms": str(self.options.ttft_ms),
+            "openai-organization": ORGANIZATION,
+        }
+
+    def bills_characters(self, model: str) -> bool:
+        """Return it for the old voices alone."""
+        return model in CHARACTER_MODELS
+
+    async def _responses(self, request: web.Request) -> web.StreamResponse:
         call_id = uuid4().hex
-        rule = self.faults.next("chat")
-        parsed = ChatRequest.parse(await _json(request))
+        rule = self.faults.next("responses")
+        parsed = ResponseRequest.parse(await json_body(request), self._responses_book)
         model = "" if parsed is None else parsed.model
-        if refusal := self._refuse(request, call_id, "llm", model, rule, is_bad=parsed is None):
+        if refusal := self.refusal(request, call_id, "llm", model, rule, is_bad=parsed is None):
             return refusal
         assert parsed is not None
-        completion = ChatCompletion(
-            http=request,
-            call_id=call_id,
-            asked=parsed,
-            cached_tokens=self._cache.visit(parsed.model, parsed.messages, parsed.tools),
-            options=self._options,
-            seed=self.seed,
-            rule=rule,
-        )
-        accepted = self.truth.accept(
-            request_id=completion.response_id,
-            modality="llm",
-            model=parsed.model,
-            context={"service_tier": "default"},
-        )
-        return await self._serve(completion, accepted, call_id)
+        return await answer_stream(self, self._responses_book, request, call_id, parsed, rule)
 
-    async def _speech(self, request: web.Request) -> web.StreamResponse:
+    async def _responses_socket(self, request: web.Request) -> web.StreamResponse:
         call_id = uuid4().hex
-        rule = self.faults.next("speech")
-        parsed = SpeechRequest.parse(await _json(request))
-        model = "" if parsed is None else parsed.model
-        if refusal := self._refuse(request, call_id, "tts", model, rule, is_bad=parsed is None):
+        rule = self.faults.next("responses_socket")
+        if refusal := self.refusal(request, call_id, "llm", "", rule, is_bad=False):
             return refusal
-        assert parsed is not None
-        accepted = self.truth.accept(request_id=f"req_{call_id}", modality="tts", model=parsed.model)
-        synthesis = SpeechSynthesis(http=request, call_id=call_id, asked=parsed, options=self._options, rule=rule)
-        return await self._serve(synthesis, accepted, call_id)
+        socket = await self.accept_socket(request, headers=self.answer_headers(call_id))
+        await answer_socket(self, self._responses_book, request, socket)
+        return socket
 
-    async def _models(self, request: web.Request) -> web.Response:
-        models = [{"id": name, "object": "model", "owned_by": "openai"} for name in self._options.models]
-        return web.json_response({"object": "list", "data": models})
-
-    def _refuse(
-        self,
-        request: web.Request,
-        call_id: str,
-        modality: Modality,
-        model: str,
-        rule: FaultRule | None,
-        *,
-        is_bad: bool,
-    ) -> web.Response | None:
-        request_id = f"req_{call_id}"
-        if rule is not None and rule.is_refusal:
-            return self.refuse(
-                request_id=request_id, modality=modality, model=model, status=rule.refusal_status, rule=rule
-            )
-        if not request.headers.get("Authorization", "").startswith("Bearer "):
-            return self.refuse(request_id=request_id, modality=modality, model=model, status=401)
-        if is_bad:
-            return self.refuse(request_id=request_id, modality=modality, model=model, status=400)
-        return None
-
-    async def _serve(
-        self, work: ChatCompletion | SpeechSynthesis, accepted: AcceptedRequest, call_id: str
-    ) -> web.StreamResponse:
-        outcome = None
-        try:
-            outcome = await work.run()
-        except ConnectionError:
-            # Writing failed: the client left. Anything else that goes wrong is ours, and aiohttp reports it.
-            return work.response
-        finally:
-            accepted.end(
-                outcome=outcome or work.fault_outcome or self.outcome_of_break,
-                usage=work.usage() if work.is_billed else {},
-                billed=work.is_billed,
-                facts={"http_request_id": f"req_{call_id}"},
-            )
-        return work.response
-
-
-async def _json(request: web.Request) -> dict[str, Any]:
-    try:
-        body = await request.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+    async def _realtime(self, request: web.Request) -> web.StreamResponse:
+        call_id = uuid4().hex
+        is_transcription = request.query.get("intent") == "transcription"
+        rule = self.faults.next("transcription_socket" if is_transcription else "realtime_socket")
+        model = request.query.get("model", "")
+        modality: Any = "stt" if is_transcription else "realtime"
+        if refusal := self.refusal(request, call_id, modality, model, rule, is_bad=not model):
+            return refusal
+        socket = await self.accept_socket(request, headers=self.answer_headers(call_id))
+        await RealtimeConnection(self, request, socket, model=model, is_transcription=is_transcription).run()
+        return socket

@@ -6,17 +6,15 @@ import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 from aiohttp import web
 
 from voicegateway.testing.vendors.faults import FaultRule
+from voicegateway.testing.vendors.openai_options import OpenAIOptions
 from voicegateway.testing.vendors.server import abort
 from voicegateway.testing.vendors.tokens import count_prompt_tokens, message_text, split_tokens
 from voicegateway.testing.vendors.truth import OK
-
-if TYPE_CHECKING:
-    from voicegateway.testing.vendors.openai import OpenAIOptions
 
 RATE_LIMIT_HEADERS: Final = {
     "x-ratelimit-limit-requests": "10000",
@@ -38,9 +36,11 @@ class ChatRequest:
     is_streamed: bool
     wants_usage: bool
     output_tokens_max: int | None
+    service_tier: str
+    """By which it is served: what was asked for, or the vendor's usual one."""
 
     @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> Self | None:
+    def parse(cls, body: Mapping[str, Any], *, service_tier: str) -> Self | None:
         """Return the request, or None if it is none."""
         model, messages = body.get("model"), body.get("messages")
         if not isinstance(model, str) or not isinstance(messages, list):
@@ -48,6 +48,7 @@ class ChatRequest:
         if not all(isinstance(message, dict) for message in messages):
             return None
         limit = body.get("max_completion_tokens") or body.get("max_tokens")
+        tier = body.get("service_tier")
         return cls(
             model=model,
             messages=messages,
@@ -55,6 +56,7 @@ class ChatRequest:
             is_streamed=bool(body.get("stream")),
             wants_usage=bool((body.get("stream_options") or {}).get("include_usage")),
             output_tokens_max=limit if isinstance(limit, int) else None,
+            service_tier=tier if isinstance(tier, str) and tier != "auto" else service_tier,
         )
 
 
@@ -75,18 +77,18 @@ class ChatCompletion:
         call_id: str,
         asked: ChatRequest,
         cached_tokens: int,
-        options: "OpenAIOptions",
+        options: OpenAIOptions,
         seed: int,
         rule: FaultRule | None,
+        headers: Mapping[str, str],
     ) -> None:
         self.response_id = f"chatcmpl-{call_id}"
         self.fault_outcome: str | None = None
         self.response: web.StreamResponse = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream; charset=utf-8",
-                "x-request-id": f"req_{call_id}",
-                "openai-processing-ms": str(options.ttft_ms),
                 **RATE_LIMIT_HEADERS,
+                **headers,
             }
         )
         self._http = http
@@ -179,7 +181,7 @@ class ChatCompletion:
             "object": kind,
             "created": self._created,
             "model": self._asked.model,
-            "service_tier": "default",
+            "service_tier": self._asked.service_tier,
             "system_fingerprint": "fp_simulated",
         }
 

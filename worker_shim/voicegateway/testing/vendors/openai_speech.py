@@ -5,18 +5,16 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 from aiohttp import web
 
 from voicegateway.testing.vendors.faults import FaultRule
+from voicegateway.testing.vendors.openai_options import OpenAIOptions
 from voicegateway.testing.vendors.server import abort
 from voicegateway.testing.vendors.tokens import count_tokens
 from voicegateway.testing.vendors.tone import MIME, encoded_tone, spoken_ms
 from voicegateway.testing.vendors.truth import OK
-
-if TYPE_CHECKING:
-    from voicegateway.testing.vendors.openai import OpenAIOptions
 
 SAMPLE_RATE: Final = 24_000
 AUDIO_TOKENS_PER_S: Final = 20
@@ -64,20 +62,20 @@ class SpeechSynthesis:
         self,
         *,
         http: web.Request,
-        call_id: str,
         asked: SpeechRequest,
-        options: "OpenAIOptions",
+        options: OpenAIOptions,
         rule: FaultRule | None,
+        headers: Mapping[str, str],
+        bills_characters: bool,
     ) -> None:
         self.fault_outcome: str | None = None
         content_type = "text/event-stream" if asked.is_sse else MIME[asked.response_format]
-        self.response: web.StreamResponse = web.StreamResponse(
-            headers={"Content-Type": content_type, "x-request-id": f"req_{call_id}"}
-        )
+        self.response: web.StreamResponse = web.StreamResponse(headers={"Content-Type": content_type, **headers})
         self._http = http
         self._asked = asked
         self._first_chunk_s = options.speech_first_chunk_ms / 1000
         self._rule = rule
+        self._bills_characters = bills_characters
         self._audio_ms = spoken_ms(asked.text)
         self._audio_ms_written = 0
         self._chunks_written = 0
@@ -90,7 +88,7 @@ class SpeechSynthesis:
 
     def usage(self) -> Mapping[str, int]:
         """Return what is billed if the request ends now."""
-        if self._asked.model in CHARACTER_MODELS:
+        if self._bills_characters:
             return {"characters_sent": len(self._asked.text)}
         audio_tokens = -(-self._audio_ms_written * AUDIO_TOKENS_PER_S // 1000)
         return {

@@ -7,9 +7,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final, Self
 
+from voicegateway.testing.vendors.anthropic import AnthropicSimulator
 from voicegateway.testing.vendors.cartesia import CartesiaOptions, CartesiaSimulator
 from voicegateway.testing.vendors.deepgram import DeepgramOptions, DeepgramSimulator
 from voicegateway.testing.vendors.faults import FaultBook, FaultPlan
+from voicegateway.testing.vendors.groq import GroqSimulator
+from voicegateway.testing.vendors.ollama import OllamaSimulator
 from voicegateway.testing.vendors.openai import OpenAIOptions, OpenAISimulator
 from voicegateway.testing.vendors.server import Surroundings, VendorSimulator
 from voicegateway.testing.vendors.truth import TruthRecord, read_truth
@@ -22,7 +25,8 @@ class VendorSimulators:
     """All simulated vendors, each on its own loopback port, for the time of an `async with`.
 
     Without `truth_dir` the truth lives in a temporary directory; read it with `truth()` or `settled()` before leaving.
-    The seed decides replies, the first transcript and the dice of faults by probability.
+    The seed decides replies, the first transcript and the dice of faults by probability. Anthropic, Groq and Ollama
+    answer as OpenAI's options say, unless they are given their own.
     """
 
     def __init__(
@@ -34,6 +38,9 @@ class VendorSimulators:
         deepgram: DeepgramOptions | None = None,
         openai: OpenAIOptions | None = None,
         cartesia: CartesiaOptions | None = None,
+        anthropic: OpenAIOptions | None = None,
+        groq: OpenAIOptions | None = None,
+        ollama: OpenAIOptions | None = None,
     ) -> None:
         self._temporary = None
         if truth_dir is None:
@@ -43,14 +50,18 @@ class VendorSimulators:
         self._faults = FaultBook(faults, seed=seed)
         surroundings = Surroundings(truth_dir=self.truth_dir, faults=self._faults, seed=seed)
         self.deepgram = DeepgramSimulator(surroundings, deepgram or DeepgramOptions())
-        self.openai = OpenAISimulator(surroundings, openai or OpenAIOptions())
+        openai = openai or OpenAIOptions()
+        self.openai = OpenAISimulator(surroundings, openai)
+        self.anthropic = AnthropicSimulator(surroundings, anthropic or openai)
+        self.groq = GroqSimulator(surroundings, groq or openai)
+        self.ollama = OllamaSimulator(surroundings, ollama or openai)
         self.cartesia = CartesiaSimulator(surroundings, cartesia or CartesiaOptions())
         self._open = AsyncExitStack()
 
     @property
     def vendors(self) -> tuple[VendorSimulator, ...]:
         """All simulators."""
-        return (self.deepgram, self.openai, self.cartesia)
+        return (self.deepgram, self.openai, self.anthropic, self.groq, self.ollama, self.cartesia)
 
     def set_faults(self, plan: FaultPlan) -> None:
         """Put a new fault plan in force; requests are counted from one again."""

@@ -17,7 +17,7 @@ import msgspec
 
 from voicegateway_shared.usage import METERS, Modality
 
-Vendor = Literal["deepgram", "openai", "cartesia"]
+Vendor = Literal["deepgram", "openai", "cartesia", "anthropic", "groq", "ollama", "elevenlabs", "assemblyai"]
 Event = Literal["started", "ended"]
 
 CLIENT_CLOSED: Final = "client_closed"
