@@ -195,7 +195,7 @@ async def test_hedge_that_fails_leaves_the_first_one_alone(tmp_path: Path, monke
 async def test_first_one_that_fails_while_hedged_leaves_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faults = (chat_fault("close_mid_stream", nth=1, after_chunks=0),)
+    faults = (chat_fault("abort_mid_stream", nth=1, after_chunks=0),)
     async with metering(tmp_path, openai=SLOW, faults=faults) as meter:
         llm = Hedged(meter, monkeypatch, *MODELS).llm
         assert await ask(llm) == REPLY.replies[0]
