@@ -9,6 +9,10 @@ MESSAGE_OVERHEAD_TOKENS: Final = 4
 
 SPEECH_TOKENS_PER_S: Final = 20
 """Measured on gpt-4o-mini-tts: 10,785 audio tokens for 536 s."""
+HEARD_TOKENS_PER_S: Final = 10
+"""One token for each 100 ms of what a user says (developers.openai.com/api/docs/guides/realtime-costs)."""
+WRITTEN_TOKENS_PER_S: Final = 4
+"""Of what is said: 150 words a minute, somewhat more than a token each."""
 
 
 def text_tokens(characters: int) -> int:
@@ -19,6 +23,16 @@ def text_tokens(characters: int) -> int:
 def speech_tokens(audio_ms: int) -> int:
     """Estimate the tokens of generated speech, rounded up."""
     return -(-audio_ms * SPEECH_TOKENS_PER_S // 1000)
+
+
+def heard_tokens(audio_ms: int) -> int:
+    """Estimate the tokens of speech that was heard, rounded up."""
+    return -(-audio_ms * HEARD_TOKENS_PER_S // 1000)
+
+
+def written_tokens(audio_ms: int) -> int:
+    """Estimate the tokens of what is written of speech, rounded up."""
+    return -(-audio_ms * WRITTEN_TOKENS_PER_S // 1000)
 
 
 def input_tokens(chat_ctx: Any) -> int:

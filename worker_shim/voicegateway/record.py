@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from voicegateway import estimate
 from voicegateway.identity import Identity
+from voicegateway.node_count import NodeCount
 from voicegateway.wire_count import WireCount
 from voicegateway_shared.ids import RequestId, new_request_id
 from voicegateway_shared.usage import Modality, Outcome
@@ -150,11 +151,20 @@ class RequestRecord:
     reported: dict[str, int] = field(default_factory=dict)
     echoes: dict[str, str] = field(default_factory=dict)
     """What the vendor told in its answer, by our names of `instrument.echoes`: bounded there."""
+    vendor_usage: dict[str, int] = field(default_factory=dict)
+    """What the vendor itself told, by our meters, where its plugin loses or miscounts that: `instrument.vendor_usage`.
+    Of a language model that of the running attempt."""
+    is_vendor_usage_whole: bool = False
+    """It told all of it."""
+    realtime: Any = None
+    """What counts a realtime session, or one of its responses: `realtime_count`."""
     is_settled: bool = False
     """It is handed over: nothing of it changes any more, though a socket may still be open."""
     told: dict[str, dict[str, int]] = field(default_factory=dict)
 
     wire: WireCount | None = None
+    node: NodeCount | None = None
+    """What slots of a local model did for it; None of what a vendor serves."""
 
     @property
     def modality(self) -> Modality:
@@ -195,6 +205,10 @@ class RequestRecord:
         self.attempt = Attempt(chunks_before=len(self.llm_chunks), samples_before=self.received_samples)
         if self.wire is not None:
             self.wire.attempt_characters = 0
+        if self.node is not None:
+            self.node.attempt_begins()
+        if self.modality == "llm":
+            self.vendor_usage, self.is_vendor_usage_whole = {}, False
 
     def end_failed_attempt(self) -> None:
         """Note that the running attempt failed. Audio may still come after the plugin's own code has ended."""
@@ -216,6 +230,8 @@ class RequestRecord:
             self.silent += 1
         if self.wire is not None:
             self.wire.attempt_failed()
+        if self.node is not None:
+            self.node.attempt_failed()
 
     def refuse_attempt(self, error_type: str = LIMIT_USED_UP, *, budget_id: str = "") -> None:
         """Note that an attempt was not admitted: the one before it has failed, and this one cost nothing."""
@@ -237,11 +253,16 @@ class RequestRecord:
     def is_estimated(self) -> bool:
         """True when the vendor's own count is missing and ours stands for it."""
         self.count_chunks()
+        if self.realtime is not None:
+            return bool(self.realtime.is_estimated(self))
         if self.modality == "llm":
-            return self.untold > 0 or (self.llm_usage is None and not self.is_free)
+            is_told = self.is_vendor_usage_whole if self.vendor_usage else self.llm_usage is not None
+            return self.untold > 0 or not (is_told or self.is_free)
         if self.modality == "tts" and self._bills_tokens():
             return self.untold > 0 or (not any(self.tts_tokens) and not self.is_free)
-        is_known = self.is_push_whole and not (self.modality == "stt" and self.untold)
+        if self._bills_heard_tokens() and self.mode == "batch" and not (self.vendor_usage or self.is_free):
+            return True
+        is_known = self.node is not None or (self.is_push_whole and not (self.modality == "stt" and self.untold))
         is_upper_bound = self.seen_wire is None and not is_known and not self.is_free
         return self.outcome is None or is_upper_bound
 
@@ -257,11 +278,15 @@ class RequestRecord:
         return self.told.setdefault("usage", self._usage())
 
     def _usage(self) -> dict[str, int]:
+        if self.realtime is not None:
+            return dict(self.realtime.usage(self))
         self.count_chunks()
         counted = {"llm": self._llm_usage, "stt": self._stt_usage, "tts": self._tts_usage}[self.modality]()
         counted["requests"] = 1
         if self.chunks:
             counted["chunks_received"] = self.chunks
+        if self.node is not None:
+            counted["node_busy_ms"] = self.node.busy_ms(time.monotonic_ns())
         return counted
 
     def count_chunks(self) -> None:
@@ -274,6 +299,8 @@ class RequestRecord:
 
     def _llm_usage(self) -> dict[str, int]:
         usage = self.llm_usage
+        if self.vendor_usage:
+            return self._told_llm_usage()
         if usage is None:
             if self.is_free:
                 return {}
@@ -293,6 +320,16 @@ class RequestRecord:
                 counted[meter] = value
         return counted
 
+    def _told_llm_usage(self) -> dict[str, int]:
+        """What the vendor told of the last attempt; each attempt sent the same prompt."""
+        if self.is_free:
+            return {}
+        told = self.vendor_usage
+        is_known = self.is_vendor_usage_whole and self._unfailed
+        output = told.get("output_tokens", 0) + self.untold_chunks if is_known else self.chunks
+        prompts = self.untold + self._unfailed
+        return {**told, "input_tokens": prompts * told.get("input_tokens", 0), "output_tokens": output}
+
     def _stt_usage(self) -> dict[str, int]:
         counted = {"audio_pushed_ms": samples_to_ms(self.pushed, self.pushed_rate)}
         wire = self.seen_wire
@@ -304,7 +341,17 @@ class RequestRecord:
             # Without sight of the socket what was pushed is the upper bound of what was sent; a recording goes whole.
             times = self.untold + self._unfailed if self.mode == "batch" else 1
             counted["audio_sent_ms"] = times * counted["audio_pushed_ms"]
+        if self._bills_heard_tokens() and not self.is_free:
+            counted |= self._heard_tokens(counted["audio_sent_ms"])
         return counted
+
+    def _heard_tokens(self, audio_ms: int) -> dict[str, int]:
+        """The vendor's tokens of what it heard; an estimate for a recording of which it told nothing."""
+        if self.vendor_usage or self.mode != "batch":
+            times = 1 + self.untold if self.mode == "batch" else 1
+            return {meter: times * quantity for meter, quantity in self.vendor_usage.items()}
+        heard = estimate.heard_tokens(audio_ms)
+        return {"input_tokens": heard, "input_audio_tokens": heard, "output_tokens": estimate.written_tokens(audio_ms)}
 
     def _tts_usage(self) -> dict[str, int]:
         counted = {"characters_pushed": self.pushed}
@@ -314,6 +361,9 @@ class RequestRecord:
         if wire is not None:
             counted["characters_sent"] = wire.characters_sent
             counted["characters_failed"] = wire.characters_failed
+        elif self.node is not None:
+            counted["characters_sent"] = self.node.characters_sent
+            counted["characters_failed"] = self.node.characters_failed
         else:
             attempts = 1 if self.outcome is None and not self.attempts else self.attempts
             counted["characters_sent"] = self.pushed * (attempts - self.refused)
@@ -336,6 +386,9 @@ class RequestRecord:
     def _unfailed(self) -> int:
         """A request that was cancelled or is open has one attempt more than those that failed."""
         return int(self.outcome != "error" and not self.attempt.is_over)
+
+    def _bills_heard_tokens(self) -> bool:
+        return self.facts.provider == "openai" and self.model.startswith("gpt-4o")
 
     def _bills_tokens(self) -> bool:
         return self.facts.provider == "openai" and not self.model.startswith("tts-1")

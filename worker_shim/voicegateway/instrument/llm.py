@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from voicegateway import tracing
-from voicegateway.instrument import relay, request, second_opinion
+from voicegateway.instrument import relay, request, second_opinion, vendor_usage
 from voicegateway.instrument.relay_llm import LLMRelay
 from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway.routing.journey import Passage
@@ -44,6 +44,7 @@ def _observed(plugin: Any, chat: Callable[..., Any], args: Any, kwargs: Any, pas
         record.tools = len(getattr(stream, "tools", None) or ())
         _counted_chunks(stream._event_ch, record)
         second_opinion.expect(plugin, record, stream)
+        vendor_usage.watch_stream(stream, record)
         request.follow(stream, stream._task, record, runtime, RELAY)
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
         runtime.hook_failed("llm.chat", error)

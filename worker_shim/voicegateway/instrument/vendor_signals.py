@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from voicegateway.causes import causes
-from voicegateway.instrument import echoes
+from voicegateway.instrument import echoes, vendor_usage
 from voicegateway.instrument.current import CURRENT
 from voicegateway.limits.vendor_headers import LIMIT_HEADERS, told_to_wait_ms, vendor_limits
 from voicegateway.record import RequestRecord
@@ -74,7 +74,7 @@ def _refused(record: RequestRecord, runtime: Runtime, headers: Mapping[str, str]
 
 
 async def _on_response(response: Any) -> None:
-    """An `httpx` response hook; runs in the task of the request, before the body is read."""
+    """An `httpx` response hook; runs in the task of the request, before the plugin reads the body."""
     record = CURRENT.get()
     if record is None:
         return
@@ -87,6 +87,8 @@ async def _on_response(response: Any) -> None:
             note_headers(record, runtime, response.headers)
     except Exception as error:  # noqa: BLE001 - what a vendor says must not fail a call
         runtime.hook_failed("vendor_signals", error)
+    if record.modality == "stt" and record.mode == "batch":
+        await vendor_usage.read_transcription(record, response)
 
 
 def _told(headers: Mapping[str, str]) -> tuple[object, ...]:

@@ -16,9 +16,10 @@ __all__ = ["follow", "meter_session", "wire_count"]
 
 def wire_count(plugin: Any, record: RequestRecord) -> WireCount | None:
     """A counter fed by the plugin's own socket, or None when its wire format or its session is not known."""
-    if (record.facts.provider, record.modality) not in DIALECTS:
+    dialect = DIALECTS.get((record.facts.provider, record.modality))
+    if dialect is None:
         return None
-    return WireCount(sample_rate=sample_rate(plugin)) if meter_session(plugin) else None
+    return WireCount(sample_rate=sample_rate(plugin) or dialect.sample_rate) if meter_session(plugin) else None
 
 
 def follow(plugin: Any, stream: Any, record: RequestRecord) -> None:

@@ -42,3 +42,5 @@ class Dialect:
     """The meters of what a connection's address switches on and the vendor bills on top."""
     follow: Callable[[Any, Any, RequestRecord], None] | None = None
     """Make what a plugin's new stream sends known as its own; for sockets that one task writes to for all."""
+    sample_rate: int = 0
+    """Of the audio that is sent, where its plugin does not keep that: the vendor takes no other."""

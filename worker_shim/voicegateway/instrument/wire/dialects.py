@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from voicegateway.instrument.wire import assemblyai, cartesia, deepgram, elevenlabs
+from voicegateway.instrument.wire import assemblyai, cartesia, deepgram, elevenlabs, openai
 from voicegateway.instrument.wire.dialect import Dialect
 
 DIALECTS: Final[dict[tuple[str, str], Dialect]] = {
@@ -14,6 +14,7 @@ DIALECTS: Final[dict[tuple[str, str], Dialect]] = {
     ("deepgram", "tts"): deepgram.TTS,
     ("elevenlabs", "stt"): elevenlabs.STT,
     ("elevenlabs", "tts"): elevenlabs.TTS,
+    ("openai", "stt"): openai.STT,
 }
 """By provider and modality."""
 

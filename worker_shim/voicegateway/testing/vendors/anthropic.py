@@ -226,19 +226,23 @@ class Message:
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": {**self._input_usage(), "output_tokens": START_TOKENS, "service_tier": "standard"},
+            "usage": {
+                **self._input_usage(),
+                "cache_creation": {
+                    "ephemeral_5m_input_tokens": self._prompt.written_5m,
+                    "ephemeral_1h_input_tokens": self._prompt.written_1h,
+                },
+                "output_tokens": START_TOKENS,
+                "service_tier": "standard",
+            },
         }
 
-    def _input_usage(self) -> dict[str, Any]:
+    def _input_usage(self) -> dict[str, int]:
         prompt = self._prompt
         return {
             "input_tokens": prompt.fresh,
             "cache_creation_input_tokens": prompt.written_5m + prompt.written_1h,
             "cache_read_input_tokens": prompt.read,
-            "cache_creation": {
-                "ephemeral_5m_input_tokens": prompt.written_5m,
-                "ephemeral_1h_input_tokens": prompt.written_1h,
-            },
         }
 
 

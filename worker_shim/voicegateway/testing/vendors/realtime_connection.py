@@ -1,4 +1,4 @@
-"""One simulated connection to `/v1/realtime`: a conversation by voice, or with `intent=transcription` its hearing alone.
+"""One simulated connection to `/v1/realtime`: a conversation by voice, or (`intent=transcription`) its hearing alone.
 
 Each response is billed for the whole conversation before it and for all that the model made, also when it was
 cancelled or nobody was there any more to hear it; each transcription for its audio and its text.
