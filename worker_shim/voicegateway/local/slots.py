@@ -1,0 +1,213 @@
+"""Slots: threads that run inference beside the event loop; so many at once, so many in line, first come first."""
+
+import asyncio
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Final, Generic, TypeVar
+
+from voicegateway.node_count import NodeCount
+
+WAITING_PER_SLOT: Final = 4
+"""How many requests may wait for each slot, unless told: more would wait longer than a caller does."""
+CPUS_PER_SLOT: Final = 2
+"""Of these engines one inference uses two processors well; more of them shorten it by less and less."""
+
+T = TypeVar("T")
+
+
+class LineFull(Exception):
+    """Every slot is busy and as many requests wait as may wait."""
+
+
+class LineSlow(Exception):
+    """A request waited for a slot as long as it may."""
+
+
+def cpus() -> int:
+    """How many processors this process may use; a container's share of their time does not show here."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def slots_by_default() -> int:
+    """As many as the processors carry, at least one."""
+    return max(1, cpus() // CPUS_PER_SLOT)
+
+
+class Turn(Generic[T]):
+    """One piece of work of one request, from its place in line to its end. Made and awaited on an event loop."""
+
+    def __init__(self, work: Callable[["Turn[T]"], T], node: NodeCount | None) -> None:
+        self.is_stopped = False
+        """Nobody waits for it any more; work looks at this wherever it can end early."""
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[T] = self._loop.create_future()
+        self._work = work
+        self._node = node
+        self._lock = threading.Lock()
+        self._abort: Callable[[], None] | None = None
+
+    def tell(self, hear: Callable[[Any], None], item: Any) -> None:
+        """Have the event loop hear of an item, in order, unless the turn has been stopped meanwhile."""
+        self._on_loop(self._heard, hear, item)
+
+    @contextmanager
+    def aborted_by(self, abort: Callable[[], None]) -> Iterator[None]:
+        """While inside, have `stop` call this: a way to end a computation in its middle. For the slot's thread."""
+        with self._lock:
+            self._abort = abort
+            if self.is_stopped:
+                abort()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._abort = None
+
+    def stop(self) -> None:
+        """Let it end as soon as it can; its slot is free then, and not before."""
+        with self._lock:
+            self.is_stopped = True
+            if self._abort is not None:
+                self._abort()
+
+    def run(self) -> None:
+        """Do the work, and note how long it took before anybody hears that it is done. Never raises."""
+        began_ns = time.monotonic_ns()
+        if self._node is not None:
+            self._node.began(began_ns)
+        result: Any = None
+        failure: BaseException | None = None
+        _current.turn = self
+        try:
+            result = self._work(self)
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits, and the thread must go on
+            failure = error
+        finally:
+            _current.turn = None
+            if self._node is not None:
+                self._node.ended(began_ns, time.monotonic_ns())
+        self._on_loop(self._finish, result, failure)
+
+    def _on_loop(self, *call: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(*call)
+        except RuntimeError:
+            # The loop is closed: its session has ended without waiting for us.
+            self.is_stopped = True
+
+    def _heard(self, hear: Callable[[Any], None], item: Any) -> None:
+        if not self.is_stopped:
+            hear(item)
+
+    def _finish(self, result: T, failure: BaseException | None) -> None:
+        if self.ended.done():
+            return
+        if failure is None:
+            self.ended.set_result(result)
+        else:
+            self.ended.set_exception(failure)
+
+
+class _Current(threading.local):
+    turn: Turn[Any] | None = None
+
+
+_current = _Current()
+
+
+def current_turn() -> Turn[Any] | None:
+    """The turn that this thread works for; None outside a slot."""
+    return _current.turn
+
+
+class Slots:
+    """The slots of one loaded model, shared by every event loop of the process. Lives as long as the model.
+
+    A turn that is not a request's first is never turned away: a sentence must not break off because others came. Such
+    turns are bounded by the requests that run, each of which waits for one at a time.
+    """
+
+    def __init__(self, count: int, *, waiting_max: int, name: str) -> None:
+        self.count = count
+        self.waiting_max = waiting_max
+        self._lock = threading.Lock()
+        self._line: deque[Turn[Any]] = deque()
+        self._busy = 0
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix=f"voicegateway-{name}")
+
+    @property
+    def busy(self) -> int:
+        """How many slots work at this moment, abandoned work included."""
+        return self._busy
+
+    @property
+    def waiting(self) -> int:
+        """How many turns are in line."""
+        return len(self._line)
+
+    async def run(
+        self,
+        work: Callable[[Turn[T]], T],
+        *,
+        node: NodeCount | None = None,
+        is_first: bool = True,
+        wait_s_max: float | None = None,
+    ) -> T:
+        """Run work in a slot's thread and return what it returns; cancelled, it is stopped.
+
+        Raises:
+            LineFull: this is a request's first turn, and too many are in line.
+            LineSlow: no slot was free within `wait_s_max`.
+        """
+        turn = Turn(work, node)
+        self._enter(turn, is_first=is_first)
+        patience = asyncio.get_running_loop().call_later(wait_s_max, self._give_up, turn) if wait_s_max else None
+        try:
+            return await turn.ended
+        finally:
+            if patience is not None:
+                patience.cancel()
+            if turn.ended.cancelled():
+                turn.stop()
+                self._leave(turn)
+
+    def _enter(self, turn: Turn[Any], *, is_first: bool) -> None:
+        with self._lock:
+            is_free = self._busy < self.count
+            if is_free:
+                self._busy += 1
+            elif is_first and len(self._line) >= self.waiting_max:
+                raise LineFull(f"{self.count} slots are busy and {len(self._line)} requests wait")
+            else:
+                self._line.append(turn)
+        if is_free:
+            self._threads.submit(self._serve, turn)
+
+    def _serve(self, turn: Turn[Any]) -> None:
+        """Run a turn, then whoever is next in line, until nobody is."""
+        following: Turn[Any] | None = turn
+        while following is not None:
+            following.run()
+            with self._lock:
+                following = self._line.popleft() if self._line else None
+                if following is None:
+                    self._busy -= 1
+
+    def _leave(self, turn: Turn[Any]) -> bool:
+        """Take a turn out of the line; False when it has begun."""
+        with self._lock:
+            if turn not in self._line:
+                return False
+            self._line.remove(turn)
+            return True
+
+    def _give_up(self, turn: Turn[Any]) -> None:
+        if self._leave(turn) and not turn.ended.done():
+            turn.ended.set_exception(LineSlow(f"no slot was free in time; {self.count} are busy"))
