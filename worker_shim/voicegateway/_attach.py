@@ -9,7 +9,7 @@ from voicegateway import tracing
 from voicegateway.identity import current_identity, current_job
 from voicegateway.instrument import instrument
 from voicegateway.record import PluginFacts
-from voicegateway.registry import environment_key, fingerprint, provider_of
+from voicegateway.registry import environment_key, fingerprint, key_in, provider_of
 from voicegateway.runtime import current_runtime
 from voicegateway_shared.usage import Modality
 
@@ -134,6 +134,4 @@ def _modality(plugin: Any) -> Modality | None:
 
 
 def _key_id(plugin: Any, provider: str) -> str:
-    key = getattr(plugin, "_api_key", None) or getattr(getattr(plugin, "_opts", None), "api_key", None)
-    key = key or getattr(getattr(plugin, "_client", None), "api_key", None)
-    return fingerprint(key if isinstance(key, str) else environment_key(provider))
+    return fingerprint(key_in(plugin) or environment_key(provider))

@@ -1,7 +1,8 @@
 """Registry: from a model string to the native LiveKit plugin instance, by the signature of its class."""
 
 from voicegateway.registry.finding import environment_key
-from voicegateway.registry.keys import fingerprint
+from voicegateway.registry.keys import fingerprint, key_in
+from voicegateway.registry.listing import ProviderStatus, providers
 from voicegateway.registry.owner import provider_of
 from voicegateway.registry.provider import PluginClass, Provider
 from voicegateway.registry.resolving import Resolved, look, resolve
@@ -9,10 +10,13 @@ from voicegateway.registry.resolving import Resolved, look, resolve
 __all__ = [
     "PluginClass",
     "Provider",
+    "ProviderStatus",
     "Resolved",
     "environment_key",
     "fingerprint",
+    "key_in",
     "look",
     "provider_of",
+    "providers",
     "resolve",
 ]

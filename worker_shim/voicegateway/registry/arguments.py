@@ -14,7 +14,7 @@ MODEL_NAMES: Final = (
     "model", "model_id", "model_name", "model_version", "recognition_model", "phonic_model", "transcription_engine",
     "speech_engine",
 )  # fmt: skip
-VOICE_NAMES: Final = ("voice", "voice_id", "speaker", "voice_name", "voice_uuid", "reference_id")
+VOICE_NAMES: Final = ("voice", "voice_id", "voice_name", "speaker", "voice_uuid", "reference_id")
 LANGUAGE_NAMES: Final = ("language", "language_codes", "languages", "language_code", "lang_code")
 
 

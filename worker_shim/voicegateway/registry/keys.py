@@ -52,3 +52,10 @@ def find_key(provider: Provider, plugin_class: PluginClass, given: Mapping[str, 
     if key is None and variables and provider.is_key_needed:
         raise MissingKey(f"{provider.name}: no API key; set {' or '.join(variables)} or pass api_key=…")
     return key
+
+
+def key_in(plugin: Any) -> str | None:
+    """Return the key that a plugin instance holds, where plugins keep it; None where it is not seen."""
+    holders = (getattr(plugin, name, None) for name in ("_opts", "_client"))
+    found = (getattr(plugin, "_api_key", None), *(getattr(holder, "api_key", None) for holder in holders))
+    return next((key for key in found if isinstance(key, str) and key), None)

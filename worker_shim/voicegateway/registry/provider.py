@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from voicegateway.model_id import ModelId
 from voicegateway_shared.usage import Modality
 
+MODALITIES: Final[tuple[Modality, ...]] = ("stt", "llm", "tts", "realtime")
 Adapt = Callable[[ModelId, Mapping[str, Any]], Mapping[str, Any]]
 """From a model string and the caller's keyword arguments to what the plugin's constructor is told of both."""
 Source = Literal["voicegateway", "livekit", "entry point", "guess"]
@@ -28,6 +29,8 @@ class PluginClass:
     key_variables: tuple[str, ...] | None = None
     """Instead of the provider's."""
     address_variable: str | None = None
+    """Instead of the provider's."""
+    install: str = ""
     """Instead of the provider's."""
     needs: tuple[str, ...] = ()
     """Modules that it imports only when it is used: without them it counts as not installed."""
@@ -59,6 +62,8 @@ class Provider:
     """Its usual hosts; another address is another region. Defaults in a constructor's signature count as well."""
     address_variable: str = ""
     """Environment variable from which its plugin or SDK takes another address."""
+    has_colons: bool = False
+    """Its own model names have a colon, `bulbul:v2`: a language or voice comes after a second one."""
     is_local: bool = False
     """It runs on the worker's own machine: what one worker sees of it says nothing to another."""
     source: Source = field(default="entry point")
@@ -67,4 +72,4 @@ class Provider:
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """What it does."""
-        return tuple(self.classes)
+        return tuple(modality for modality in MODALITIES if modality in self.classes)

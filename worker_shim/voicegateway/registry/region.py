@@ -31,13 +31,16 @@ def region_of(
     """
     if provider.is_local:
         return OWN_MACHINE
-    usual = {*provider.hosts, *(host_of(parameters[name].default) for name in ADDRESS_NAMES if name in parameters)}
+    defaults = [host_of(parameters[name].default) for name in ADDRESS_NAMES if name in parameters]
+    # What is served on the worker's own machine by default is not the same everywhere.
+    own = [host for host in defaults if host.partition(":")[0] == OWN_MACHINE]
+    usual = {*provider.hosts, *defaults} - {*own}
     client = arguments.get("client")
     addresses = [getattr(client, "base_url", None)] if client is not None else []
     addresses += [arguments.get(name) for name in ADDRESS_NAMES]
     variable = provider.address_variable if plugin_class.address_variable is None else plugin_class.address_variable
     host = next((found for address in addresses if (found := host_of(address))), "")
-    host = host or host_of(os.environ.get(variable) if variable else None)
+    host = host or host_of(os.environ.get(variable) if variable else None) or next(iter(own), "")
     if host and host not in usual:
         return host
     regions = (arguments.get(name) for name in REGION_NAMES)

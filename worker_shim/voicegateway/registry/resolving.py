@@ -1,21 +1,21 @@
 """Resolving: from a model string to the native LiveKit plugin instance, or to why there is none."""
 
 import importlib
-import importlib.util
 import inspect
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from voicegateway.model_id import ModelId
 from voicegateway.registry.arguments import arguments_for
-from voicegateway.registry.finding import find_provider, known_names
-from voicegateway.registry.keys import find_key, fingerprint
+from voicegateway.registry.finding import find_provider
+from voicegateway.registry.installed import is_installed
+from voicegateway.registry.keys import find_key, fingerprint, key_in
+from voicegateway.registry.named import NAMED
 from voicegateway.registry.provider import PluginClass, Provider
 from voicegateway.registry.region import region_of
-from voicegateway_shared.errors import ConfigurationError, MissingKey, MissingPackage, UnknownModel
+from voicegateway_shared.errors import ConfigurationError, MissingKey, MissingPackage, UnknownModel, VoiceGatewayError
 from voicegateway_shared.routing import Rejection
 from voicegateway_shared.usage import Modality
 
@@ -60,10 +60,11 @@ def resolve(text: str, modality: Modality, **kwargs: Any) -> Resolved:
     made_by = _load(plan)
     parameters = inspect.signature(made_by).parameters
     arguments = arguments_for(plan.plugin_class, made_by, parameters, plan.model_id, modality, plan.given)
+    plugin = _made(plan, made_by, arguments)
     return Resolved(
-        plugin=_made(plan, made_by, arguments),
+        plugin=plugin,
         model_id=plan.model_id,
-        key_id=fingerprint(plan.key),
+        key_id=fingerprint(plan.key or (key_in(plugin) if plan.provider.source == "guess" else None)),
         region=region_of(plan.provider, plan.plugin_class, parameters, arguments),
     )
 
@@ -84,20 +85,17 @@ def look(text: str, modality: Modality, kwargs: Mapping[str, Any]) -> Rejection 
     return None
 
 
-def is_installed(plugin_class: PluginClass) -> bool:
-    """Whether its package is here, found without importing more than the packages around it."""
-    return all(_is_here(module) for module in (plugin_class.module, *plugin_class.needs))
-
-
 def _plan(text: str, modality: Modality, kwargs: Mapping[str, Any]) -> _Plan:
     model_id = ModelId.parse(text, modality)
     provider = find_provider(model_id.provider)
     if provider is None:
         raise UnknownModel(
-            f"{model_id}: unknown provider {model_id.provider!r}; known are {', '.join(known_names())}, "
-            f"and any other whose livekit-plugins-* package is installed"
+            f"{model_id}: unknown provider {model_id.provider!r}; known are {', '.join(sorted(NAMED))}, "
+            "and any other whose livekit-plugins-* package is installed"
         )
     model_id = replace(model_id, provider=provider.name)
+    if provider.has_colons and model_id.variant is not None and ":" not in model_id.model:
+        model_id = replace(model_id, model=f"{model_id.model}:{model_id.variant}", variant=None)
     classes = provider.classes.get(modality, ())
     if not classes:
         raise UnknownModel(f"{model_id}: {provider.name} has no {modality}; it does {', '.join(provider.modalities)}")
@@ -107,13 +105,12 @@ def _plan(text: str, modality: Modality, kwargs: Mapping[str, Any]) -> _Plan:
     if plugin_class is None:
         raise UnknownModel(f"{model_id}: {provider.name} has no {modality} of that name")
     if not is_installed(plugin_class):
-        raise MissingPackage(_not_installed(provider))
+        raise MissingPackage(_not_installed(provider, plugin_class))
     return _Plan(provider, plugin_class, model_id, find_key(provider, plugin_class, given), given)
 
 
 def _load(plan: _Plan) -> Any:
-    provider, path = plan.provider, plan.plugin_class.path
-    module_name, _, attributes = path.partition(":")
+    module_name, _, attributes = plan.plugin_class.path.partition(":")
     try:
         found: Any = importlib.import_module(module_name)
         for name in attributes.split("."):
@@ -122,11 +119,11 @@ def _load(plan: _Plan) -> Any:
     except ImportError as error:
         if error.name and error.name.startswith(module_name):
             raise UnknownModel(f"{plan.model_id}: {module_name} has no {attributes}") from error
-        raise MissingPackage(f"{_not_installed(provider)} ({error})") from error
+        raise MissingPackage(f"{_not_installed(plan.provider, plan.plugin_class)} ({error})") from error
     except RuntimeError as error:
         # Plugins register themselves when they are imported, which LiveKit allows on the main thread only.
         raise ConfigurationError(
-            f"{provider.name}: {error}; write `import {module_name}` at the top of the agent's module"
+            f"{plan.provider.name}: {error}; write `import {module_name}` at the top of the agent's module"
         ) from error
     return found
 
@@ -134,6 +131,8 @@ def _load(plan: _Plan) -> Any:
 def _made(plan: _Plan, made_by: Any, arguments: Mapping[str, Any]) -> Any:
     try:
         return made_by(**arguments)
+    except VoiceGatewayError:
+        raise
     except Exception as error:
         # Constructors of other people's plugins, and the SDKs they call, raise what they like.
         if plan.key is None and _ABOUT_A_KEY.search(str(error)):
@@ -142,14 +141,5 @@ def _made(plan: _Plan, made_by: Any, arguments: Mapping[str, Any]) -> Any:
         raise ConfigurationError(f"{plan.model_id}: {name} refused: {error}") from error
 
 
-def _not_installed(provider: Provider) -> str:
-    return f"{provider.name}: its plugin is not installed; pip install '{provider.install}'"
-
-
-def _is_here(module: str) -> bool:
-    if module in sys.modules:
-        return sys.modules[module] is not None
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
+def _not_installed(provider: Provider, plugin_class: PluginClass) -> str:
+    return f"{provider.name}: its plugin is not installed; pip install '{plugin_class.install or provider.install}'"

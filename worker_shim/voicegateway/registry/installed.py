@@ -1,0 +1,21 @@
+"""Installed: whether a plugin's package is here, found without importing it."""
+
+import importlib.util
+import sys
+
+from voicegateway.registry.provider import PluginClass
+
+
+def is_installed(plugin_class: PluginClass) -> bool:
+    """Whether the package of a class, and all it needs, is here."""
+    return all(is_here(module) for module in (plugin_class.module, *plugin_class.needs))
+
+
+def is_here(module: str) -> bool:
+    """Whether a module can be imported; imports at most the packages around it."""
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
