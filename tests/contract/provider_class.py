@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from livekit.agents import APIConnectOptions
 
@@ -10,11 +10,13 @@ from voicegateway.instrument import instrument
 from voicegateway.record import PluginFacts
 from voicegateway.testing.vendors import FaultKind, VendorSimulators
 from voicegateway.testing.vendors.faults import Endpoint
+from voicegateway.testing.vendors.truth import Vendor
 from voicegateway_shared.usage import Modality
 
 Use = Callable[[Any, APIConnectOptions], Awaitable[Any]]
 """One request as an agent makes it, to its end; raises what the plugin raises."""
 
+STATUSES: Final[Mapping[FaultKind, int]] = {"rate_limited": 429, "server_error": 503, "unauthorized": 401}
 REFUSALS: Final[tuple[FaultKind, ...]] = ("rate_limited", "server_error", "unauthorized")
 
 
@@ -45,13 +47,15 @@ class ProviderClass:
     breaks: tuple[FaultKind, ...] = ("close_mid_stream", "abort_mid_stream")
     use_until_broken: Use | None = None
     """How it is used when it is to break, where `use` would end before."""
-    tells_status: bool = True
-    """Its plugin's errors keep the HTTP status of a refusal."""
+    statuses: Mapping[FaultKind, int] = field(default_factory=lambda: STATUSES)
+    """What the record keeps of each refusal."""
+    has_plain_errors: bool = True
+    """Its plugin makes LiveKit's errors of a refusal, which LiveKit retries; else the vendor's client's own pass."""
 
     @property
-    def vendor(self) -> str:
+    def vendor(self) -> Vendor:
         """The first word of its model string."""
-        return self.model.partition("/")[0]
+        return cast(Vendor, self.model.partition("/")[0])
 
     @property
     def name(self) -> str:

@@ -18,12 +18,24 @@ from tests.integration.testing_vendors.bench import QUICK
 
 from voicegateway import Gateway, Options
 from voicegateway.runtime import Runtime, current_runtime, reset_runtime
-from voicegateway.testing.vendors import CartesiaOptions, FaultPlan, OpenAIOptions, TruthRecord, VendorSimulators
+from voicegateway.testing.vendors import (
+    AssemblyAIOptions,
+    CartesiaOptions,
+    DeepgramOptions,
+    ElevenLabsOptions,
+    FaultPlan,
+    OpenAIOptions,
+    TruthRecord,
+    VendorSimulators,
+    VoiceOptions,
+)
 from voicegateway_shared.telemetry import attributes as names
 
 FLUSH_S_MAX = 10.0
 TOKEN = "vgw_test_token"
 QUICK_VOICE = CartesiaOptions(first_chunk_ms=5, chunk_every_ms=2)
+QUICK_VOICES = VoiceOptions(first_chunk_ms=5, chunk_every_ms=2)
+"""Of the other vendors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +160,14 @@ async def metering(
         given = Options(url=sink.url, token=TOKEN, outbox_dir=outbox_dir / "outbox", **options)
         async with (
             utils.http_context.open(),
-            VendorSimulators(faults=faults, openai=openai, cartesia=cartesia) as sims,
+            VendorSimulators(
+                faults=faults,
+                openai=openai,
+                cartesia=cartesia,
+                deepgram=DeepgramOptions(voice=QUICK_VOICES),
+                elevenlabs=ElevenLabsOptions(voice=QUICK_VOICES),
+                assemblyai=AssemblyAIOptions(voice=QUICK_VOICES),
+            ) as sims,
             Gateway(given) as gateway,
         ):
             yield Meter(sims=sims, sink=sink, gateway=gateway, runtime=current_runtime(given))

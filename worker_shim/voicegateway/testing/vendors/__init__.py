@@ -16,23 +16,31 @@ except ImportError as error:
         "pip install 'voicegateway[livekit]'"
     ) from error
 
+from voicegateway.testing.vendors.assemblyai import AssemblyAIOptions
 from voicegateway.testing.vendors.cartesia import CartesiaOptions
 from voicegateway.testing.vendors.deepgram import DeepgramOptions
+from voicegateway.testing.vendors.elevenlabs import ElevenLabsOptions
 from voicegateway.testing.vendors.faults import DEMO_PLAN, FaultKind, FaultPlan, FaultRule, parse_faults
+from voicegateway.testing.vendors.hearing import HearingOptions
 from voicegateway.testing.vendors.openai import OpenAIOptions
 from voicegateway.testing.vendors.simulators import VendorSimulators
 from voicegateway.testing.vendors.truth import TruthRecord, read_truth
+from voicegateway.testing.vendors.voice import VoiceOptions
 
 __all__ = [
     "DEMO_PLAN",
+    "AssemblyAIOptions",
     "CartesiaOptions",
     "DeepgramOptions",
+    "ElevenLabsOptions",
     "FaultKind",
     "FaultPlan",
     "FaultRule",
+    "HearingOptions",
     "OpenAIOptions",
     "TruthRecord",
     "VendorSimulators",
+    "VoiceOptions",
     "parse_faults",
     "read_truth",
 ]

@@ -1,36 +1,22 @@
-"""One simulated Deepgram connection: reads audio and control messages, counts, answers with the script."""
+"""Simulated Deepgram connections that hear: `/v1/listen`, and `/v2/listen` of Flux, which finds turns itself."""
 
-import asyncio
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from aiohttp import WSCloseCode, WSMsgType, web
-
-from voicegateway.testing.vendors.faults import FaultRule
-from voicegateway.testing.vendors.server import abort, send_close
-from voicegateway.testing.vendors.truth import OK
-from voicegateway.testing.vendors.utterances import SAMPLE_BYTES, Heard, UtteranceDetector
+from voicegateway.testing.vendors.hearing import CONFIDENCE, Hearing, PcmFormat, timed_words
+from voicegateway.testing.vendors.utterances import Heard
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
 
-    from voicegateway.testing.vendors.deepgram import DeepgramOptions
-
-logger = logging.getLogger("voicegateway.testing.vendors")
-
-CONFIDENCE: Final = 0.99
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListenFormat:
+class ListenFormat(PcmFormat):
     """What the query string says about the audio and the answers wanted."""
 
-    sample_rate: int
-    channels: int
     interim_results: bool
     vad_events: bool
     utterance_end_ms: int | None
@@ -57,146 +43,85 @@ class ListenFormat:
         )
 
 
-class ListenConnection:
-    """Lives from the handshake to the client's close; its caller writes the truth line from it."""
+class DeepgramHearing(Hearing):
+    """What both have in common: the bill."""
 
-    def __init__(
-        self,
-        *,
-        request: web.Request,
-        socket: web.WebSocketResponse,
-        request_id: str,
-        audio: ListenFormat,
-        options: "DeepgramOptions",
-        first_transcript: int,
-        rule: FaultRule | None,
-    ) -> None:
-        self.audio_bytes = 0
-        self.fault_outcome: str | None = None
-        self._request = request
-        self._socket = socket
-        self._request_id = request_id
-        self._audio = audio
-        self._idle_s_max = options.idle_s_max
-        self._rule = rule
-        self._is_mute = False
-        self._silent_until = 0.0
-        self._end_reported_ms = 0
-        self._detector = UtteranceDetector(
-            sample_rate=audio.sample_rate,
-            channels=audio.channels,
-            script=options.transcripts,
-            first=first_transcript,
-            endpointing_ms=options.endpointing_ms,
-            interim_every_ms=options.interim_every_ms,
-        )
-
-    @property
-    def audio_ms(self) -> int:
-        """Whole milliseconds of audio received, rounded down once."""
-        return self.audio_bytes * 1000 // (self._audio.sample_rate * self._audio.channels * SAMPLE_BYTES)
+    def __init__(self, *, audio: ListenFormat, **kwargs: Any) -> None:
+        super().__init__(audio=audio, **kwargs)
+        self._wanted = audio
 
     def usage(self) -> Mapping[str, int]:
         """Return what this connection is billed for, add-ons included."""
         usage = {"audio_sent_ms": self.audio_ms}
-        if self._audio.has_diarize:
+        if self._wanted.has_diarize:
             usage["diarize_ms"] = self.audio_ms
-        if self._audio.has_keyterm:
+        if self._wanted.has_keyterm:
             usage["keyterm_ms"] = self.audio_ms
         return usage
 
-    async def run(self) -> str | None:
-        """Serve until the connection ends. Return `ok` after a CloseStream, a fault's outcome, else None."""
-        if self._rule is not None and self._rule.kind == "stall":
-            self.fault_outcome = self._rule.outcome
-            self._silent_until = asyncio.get_running_loop().time() + self._rule.stall_s
-        while True:
-            try:
-                message = await self._socket.receive(timeout=self._idle_s_max)
-            except TimeoutError:
-                await self._socket.close(code=WSCloseCode.INTERNAL_ERROR, message=b"NET-0001")
-                return self.fault_outcome
-            if message.type is WSMsgType.BINARY:
-                self.audio_bytes += len(message.data)
-                await self._listen(message.data)
-            elif message.type is WSMsgType.TEXT:
-                if await self._obey(json.loads(message.data)):
-                    return self.fault_outcome or OK
-            else:
-                return self.fault_outcome
 
-    async def _listen(self, pcm: bytes) -> None:
-        for heard in self._detector.push(pcm):
-            await self._tell(heard)
-        rule = self._rule
-        if rule is None or self.fault_outcome or self.audio_ms < rule.after_audio_ms:
-            return
-        if rule.kind == "close_mid_stream":
-            self.fault_outcome = rule.outcome
-            self._is_mute = True
-            await send_close(self._socket, code=WSCloseCode.INTERNAL_ERROR, reason=b"simulated failure")
-        elif rule.kind == "abort_mid_stream":
-            self.fault_outcome = rule.outcome
-            self._is_mute = True
-            abort(self._request)
+class ListenConnection(DeepgramHearing):
+    """A connection to `/v1/listen`."""
 
-    async def _obey(self, control: dict[str, Any]) -> bool:
+    _end_reported_ms = 0
+
+    async def obey(self, message: str) -> bool:
         """Follow a control message; return True when the conversation is over."""
-        kind = control.get("type")
+        kind = json.loads(message).get("type")
         if kind not in ("Finalize", "CloseStream"):
             return False
-        for heard in self._detector.flush():
-            await self._tell(heard, from_finalize=kind == "Finalize")
-        if kind == "Finalize" or self._is_mute:
+        for heard in self.detector.flush():
+            await self.tell(heard, from_finalize=kind == "Finalize")
+        if kind == "Finalize" or self.is_mute:
             return False
-        await self._send(self._metadata())
-        await self._socket.close()
+        await self.send(self._metadata())
+        await self.socket.close()
         return True
 
-    async def _tell(self, heard: Heard, *, from_finalize: bool = False) -> None:
+    async def tell(self, heard: Heard, *, from_finalize: bool = False) -> None:
+        """Say what was heard, as far as it is wanted."""
         if heard.kind == "started":
             self._end_reported_ms = 0
-            if self._audio.vad_events:
-                await self._send({"type": "SpeechStarted", "channel": [0], "timestamp": heard.start_ms / 1000})
+            if self._wanted.vad_events:
+                await self.send({"type": "SpeechStarted", "channel": [0], "timestamp": heard.start_ms / 1000})
         elif heard.kind == "silence":
             await self._tell_utterance_end(heard)
-        elif heard.kind == "final" or self._audio.interim_results:
-            await self._send(self._results(heard, from_finalize=from_finalize))
+        elif heard.kind == "final" or self._wanted.interim_results:
+            await self.send(self._results(heard, from_finalize=from_finalize))
 
     async def _tell_utterance_end(self, heard: Heard) -> None:
-        wanted = self._audio.utterance_end_ms
+        wanted = self._wanted.utterance_end_ms
         if wanted is None or self._end_reported_ms or heard.end_ms - heard.start_ms < wanted:
             return
         self._end_reported_ms = heard.end_ms
-        await self._send({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": heard.start_ms / 1000})
-
-    async def _send(self, message: dict[str, Any]) -> None:
-        if self._is_mute or asyncio.get_running_loop().time() < self._silent_until:
-            return
-        try:
-            await self._socket.send_json(message)
-        except ConnectionError:
-            # The client is gone, yet what it sent may still wait to be read, and is billed.
-            logger.debug("deepgram client of %s left while being answered", self._request_id)
-            self._is_mute = True
+        await self.send({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": heard.start_ms / 1000})
 
     def _results(self, heard: Heard, *, from_finalize: bool) -> dict[str, Any]:
         is_final = heard.kind == "final"
         alternative = {
             "transcript": heard.text,
             "confidence": CONFIDENCE if heard.text else 0.0,
-            "words": _words(heard),
+            "words": [
+                {
+                    "word": word.text.strip(".,?!").lower(),
+                    "punctuated_word": word.text,
+                    "start": word.start_ms / 1000,
+                    "end": word.end_ms / 1000,
+                    "confidence": CONFIDENCE,
+                }
+                for word in timed_words(heard)
+            ],
         }
         return {
             "type": "Results",
-            "channel_index": [0, self._audio.channels],
+            "channel_index": [0, self.audio.channels],
             "duration": (heard.end_ms - heard.start_ms) / 1000,
             "start": heard.start_ms / 1000,
             "is_final": is_final,
             "speech_final": is_final,
             "channel": {"alternatives": [alternative]},
             "metadata": {
-                "request_id": self._request_id,
+                "request_id": self.request_id,
                 "model_info": {"name": "simulated", "version": "1", "arch": "simulated"},
                 "model_uuid": "00000000-0000-0000-0000-000000000000",
             },
@@ -207,25 +132,62 @@ class ListenConnection:
         return {
             "type": "Metadata",
             "transaction_key": "deprecated",
-            "request_id": self._request_id,
+            "request_id": self.request_id,
             "sha256": "",
             "created": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "duration": self.audio_ms / 1000,
-            "channels": self._audio.channels,
+            "channels": self.audio.channels,
         }
 
 
-def _words(heard: Heard) -> list[dict[str, Any]]:
-    """Spread the words evenly over the utterance."""
-    words = heard.text.split()
-    length_ms = heard.end_ms - heard.start_ms
-    return [
-        {
-            "word": word.strip(".,?!").lower(),
-            "punctuated_word": word,
-            "start": (heard.start_ms + length_ms * position // len(words)) / 1000,
-            "end": (heard.start_ms + length_ms * (position + 1) // len(words)) / 1000,
-            "confidence": CONFIDENCE,
-        }
-        for position, word in enumerate(words)
-    ]
+class FluxConnection(DeepgramHearing):
+    """A connection to `/v2/listen`."""
+
+    _sequence = 0
+    _turn = 0
+
+    async def greet(self) -> None:
+        """Say which request it is."""
+        await self._say({"type": "Connected"})
+
+    async def obey(self, message: str) -> bool:
+        """Follow a control message; return True when the conversation is over."""
+        control = json.loads(message)
+        if control.get("type") == "Configure":
+            told = {key: value for key, value in control.items() if key != "type"}
+            await self._say({"type": "ConfigureSuccess", **told})
+        if control.get("type") != "CloseStream":
+            return False
+        for heard in self.detector.flush():
+            await self.tell(heard)
+        if self.is_mute:
+            return False
+        await self.socket.close()
+        return True
+
+    async def tell(self, heard: Heard) -> None:
+        """Say how the turn goes."""
+        events = {"started": "StartOfTurn", "interim": "Update", "final": "EndOfTurn"}
+        if heard.kind == "silence":
+            return
+        await self._say(
+            {
+                "type": "TurnInfo",
+                "event": events[heard.kind],
+                "turn_index": self._turn,
+                "audio_window_start": heard.start_ms / 1000,
+                "audio_window_end": heard.end_ms / 1000,
+                "transcript": heard.text,
+                "words": [{"word": word, "confidence": CONFIDENCE} for word in heard.text.split()],
+                "end_of_turn_confidence": CONFIDENCE if heard.kind == "final" else 0.1,
+            }
+        )
+        self._turn += heard.kind == "final"
+
+    async def fail(self) -> None:
+        """Say that the vendor has failed."""
+        await self._say({"type": "Error", "code": "INTERNAL_SERVER_ERROR", "description": "simulated failure"})
+
+    async def _say(self, message: dict[str, Any]) -> None:
+        await self.send({**message, "request_id": self.request_id, "sequence_id": self._sequence})
+        self._sequence += 1

@@ -131,6 +131,11 @@ class VendorSimulator:
             headers["Retry-After"] = str(rule.retry_after_s)
         return web.json_response(self.refusal_body(status, request_id), status=status, headers=headers)
 
+    async def stall(self, rule: FaultRule | None) -> None:
+        """Say nothing for a while, if that is the fault."""
+        if rule is not None and rule.kind == "stall":
+            await asyncio.sleep(rule.stall_s)
+
     async def _set_faults(self, request: web.Request) -> web.Response:
         try:
             self.faults.set(parse_faults(await request.text()))

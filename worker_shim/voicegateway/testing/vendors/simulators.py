@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Final, Self
 
 from voicegateway.testing.vendors.anthropic import AnthropicSimulator
+from voicegateway.testing.vendors.assemblyai import AssemblyAIOptions, AssemblyAISimulator
 from voicegateway.testing.vendors.cartesia import CartesiaOptions, CartesiaSimulator
 from voicegateway.testing.vendors.deepgram import DeepgramOptions, DeepgramSimulator
+from voicegateway.testing.vendors.elevenlabs import ElevenLabsOptions, ElevenLabsSimulator
 from voicegateway.testing.vendors.faults import FaultBook, FaultPlan
 from voicegateway.testing.vendors.groq import GroqSimulator
 from voicegateway.testing.vendors.ollama import OllamaSimulator
@@ -38,6 +40,8 @@ class VendorSimulators:
         deepgram: DeepgramOptions | None = None,
         openai: OpenAIOptions | None = None,
         cartesia: CartesiaOptions | None = None,
+        elevenlabs: ElevenLabsOptions | None = None,
+        assemblyai: AssemblyAIOptions | None = None,
         anthropic: OpenAIOptions | None = None,
         groq: OpenAIOptions | None = None,
         ollama: OpenAIOptions | None = None,
@@ -56,12 +60,23 @@ class VendorSimulators:
         self.groq = GroqSimulator(surroundings, groq or openai)
         self.ollama = OllamaSimulator(surroundings, ollama or openai)
         self.cartesia = CartesiaSimulator(surroundings, cartesia or CartesiaOptions())
+        self.elevenlabs = ElevenLabsSimulator(surroundings, elevenlabs or ElevenLabsOptions())
+        self.assemblyai = AssemblyAISimulator(surroundings, assemblyai or AssemblyAIOptions())
         self._open = AsyncExitStack()
 
     @property
     def vendors(self) -> tuple[VendorSimulator, ...]:
         """All simulators."""
-        return (self.deepgram, self.openai, self.anthropic, self.groq, self.ollama, self.cartesia)
+        return (
+            self.deepgram,
+            self.openai,
+            self.anthropic,
+            self.groq,
+            self.ollama,
+            self.cartesia,
+            self.elevenlabs,
+            self.assemblyai,
+        )
 
     def set_faults(self, plan: FaultPlan) -> None:
         """Put a new fault plan in force; requests are counted from one again."""
