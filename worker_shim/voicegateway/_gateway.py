@@ -2,27 +2,20 @@
 
 import asyncio
 import functools
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from voicegateway import tracing
 from voicegateway._on_request import accept, decide
-from voicegateway.instrument import instrument, stand_together
 from voicegateway.options import Options
-from voicegateway.record import PluginFacts
-from voicegateway.registry import resolve
-from voicegateway.routing.route import Member, Route
+from voicegateway.routing.asked import Model
+from voicegateway.routing.resolving import resolve_asked, stack_parts
+from voicegateway.routing.stacks import PluginStack
 from voicegateway.runtime import Runtime, current_runtime, reset_runtime
-from voicegateway_shared.errors import ConfigurationError, VoiceGatewayError
-from voicegateway_shared.routing.chain import MODELS_MAX
+from voicegateway_shared.errors import VoiceGatewayError
 from voicegateway_shared.usage import Modality
-
-logger = logging.getLogger("voicegateway")
-
-Model = str | Sequence[str]
-"""A model string, or several of them."""
 
 
 class Gateway:
@@ -41,35 +34,73 @@ class Gateway:
         """What this gateway runs with."""
         return self._given_options or Options.load_or_default()
 
-    def stt(self, model: Model, *, project: str | None = None, **kwargs: Any) -> Any:
-        """Return the native STT for `provider/model[:language]`; keyword arguments go to its constructor.
+    def stt(
+        self,
+        model: Model | None = None,
+        *,
+        project: str | None = None,
+        strategy: str | None = None,
+        hedge: bool | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the native STT for `provider/model[:language]`, a chain's name, or several of either.
 
-        Of several, the dearest first, the cheapest serves while a budget throttles; the first one does else.
-
-        Raises:
-            ConfigurationError: unknown model or provider, missing key or package, an argument refused.
-        """
-        return self._resolve(model, "stt", project, kwargs)
-
-    def llm(self, model: Model, *, project: str | None = None, **kwargs: Any) -> Any:
-        """Return the native LLM for `provider/model`; keyword arguments go to its constructor.
-
-        Of several, the dearest first, the cheapest serves while a budget throttles; the first one does else.
-
-        Raises:
-            ConfigurationError: unknown model or provider, missing key or package, an argument refused.
-        """
-        return self._resolve(model, "llm", project, kwargs)
-
-    def tts(self, model: Model, *, project: str | None = None, **kwargs: Any) -> Any:
-        """Return the native TTS for `provider/model[:voice]`; keyword arguments go to its constructor.
-
-        Of several, the dearest first, the cheapest serves while a budget throttles; the first one does else.
+        Without a model, for the project's default. Of several, one serves and the others stand behind it: `strategy`
+        and `hedge` say how, instead of what their chain says. Keyword arguments go to the constructor; of several
+        models of several vendors, to each that takes them.
 
         Raises:
-            ConfigurationError: unknown model or provider, missing key or package, an argument refused.
+            ConfigurationError: unknown model, chain or provider, missing key or package, an argument refused.
+            NoCandidate: nobody of several can serve; names each with its reason.
         """
-        return self._resolve(model, "tts", project, kwargs)
+        return self._resolve(model, "stt", project=project, strategy=strategy, hedge=hedge, kwargs=kwargs)
+
+    def llm(
+        self,
+        model: Model | None = None,
+        *,
+        project: str | None = None,
+        strategy: str | None = None,
+        hedge: bool | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the native LLM for `provider/model`, a chain's name, or several of either; else as `stt`."""
+        return self._resolve(model, "llm", project=project, strategy=strategy, hedge=hedge, kwargs=kwargs)
+
+    def tts(
+        self,
+        model: Model | None = None,
+        *,
+        project: str | None = None,
+        strategy: str | None = None,
+        hedge: bool | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the native TTS for `provider/model[:voice]`, a chain's name, or several of either; else as `stt`."""
+        return self._resolve(model, "tts", project=project, strategy=strategy, hedge=hedge, kwargs=kwargs)
+
+    def realtime(
+        self,
+        model: Model | None = None,
+        *,
+        project: str | None = None,
+        strategy: str | None = None,
+        hedge: bool | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the native realtime model for `provider/model`, a chain's name, or several; else as `stt`."""
+        return self._resolve(model, "realtime", project=project, strategy=strategy, hedge=hedge, kwargs=kwargs)
+
+    def stack(self, name: str | None = None, *, project: str | None = None) -> PluginStack:
+        """Return a whole agent's plugins by one name, `AgentSession(**gateway.stack("premium"))`.
+
+        Without a name, the project's defaults. Each plugin is made when it is first looked at.
+
+        Raises:
+            ConfigurationError: there is no such stack, or no default.
+        """
+        parts = stack_parts(name, project=project, runtime=self._runtime)
+        return PluginStack(parts, lambda part, modality: self._resolve(part, modality, project=project))
 
     def on_request(self, given: Any) -> Any:
         """Reject jobs whose budget is used up before a room is joined, and slow those that a budget throttles.
@@ -113,29 +144,25 @@ class Gateway:
     async def _on_request(self, handler: Callable[[Any], Any], request: Any) -> None:
         await decide(self._runtime(), handler, request)
 
-    def _resolve(self, model: Model, modality: Modality, project: str | None, kwargs: dict[str, Any]) -> Any:
-        if isinstance(model, str):
-            return self._resolve_one(model, modality, project, kwargs)
-        if not 0 < len(model) <= MODELS_MAX:
-            raise ConfigurationError(f"{modality}: {len(model)} candidates; give 1 to {MODELS_MAX} models")
-        members = [
-            Member(plugin=self._resolve_one(each, modality, project, kwargs), model=each, position=position)
-            for position, each in enumerate(model)
-        ]
-        stand_together(Route(members, runtime=self._runtime))
-        return members[0].plugin
-
-    def _resolve_one(self, model: str, modality: Modality, project: str | None, kwargs: dict[str, Any]) -> Any:
-        resolved = resolve(model, modality, **kwargs)
-        self._runtime()
-        facts = PluginFacts(
-            provider=resolved.model_id.provider,
-            modality=modality,
+    def _resolve(
+        self,
+        model: Model | None,
+        modality: Modality,
+        *,
+        project: str | None = None,
+        strategy: str | None = None,
+        hedge: bool | None = None,
+        kwargs: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Any:
+        return resolve_asked(
+            model,
+            modality,
             project=project,
-            key_id=resolved.key_id,
-            variant=resolved.model_id.variant,
+            strategy=strategy,
+            hedge=hedge,
+            arguments=kwargs,
+            runtime=self._runtime,
         )
-        return instrument(resolved.plugin, facts)
 
     def _runtime(self) -> Runtime:
         tracing.configure_from_environment()

@@ -4,12 +4,13 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from voicegateway_shared.errors import ConfigurationError
+from voicegateway_shared.routing import Routing, parse_routing
 
 logger = logging.getLogger("voicegateway")
 
@@ -39,6 +40,8 @@ class Options:
     """How long an attempt may wait for a limit of the fleet before it is refused; 0 to 10,000."""
     delete_room: bool = True
     """Whether the room of a session that we end is deleted: its callers would stay in it, in silence."""
+    routing: Routing = field(default_factory=Routing)
+    """Chains, stacks and defaults of the file's `routing:` section; the fleet's of the same name hide them."""
 
     def __post_init__(self) -> None:
         """Take `~` for the home directory, whoever wrote it."""
@@ -66,26 +69,39 @@ class Options:
 
     @classmethod
     def _read(cls, environ: Mapping[str, str]) -> tuple["Options", list[ConfigurationError]]:
-        given, problems = _gather(environ)
+        document, problems = _document(environ)
+        given = _gather(document, environ, problems)
+        routing = _routing(document, environ, problems)
         checked: dict[str, Any] = {}
         for name, (where, value) in given.items():
             try:
                 checked[name] = _CHECKS[name](where, value)
             except ConfigurationError as problem:
                 problems.append(problem)
-        return cls(**checked), problems
+        return cls(**checked, routing=routing), problems
 
 
-def _gather(environ: Mapping[str, str]) -> tuple[dict[str, tuple[str, object]], list[ConfigurationError]]:
-    """Return each option that is given, with the place that gives it, and what is wrong with the file."""
-    given: dict[str, tuple[str, object]] = {}
-    problems: list[ConfigurationError] = []
-    known = [field.name for field in fields(Options)]
+def _document(environ: Mapping[str, str]) -> tuple[object, list[ConfigurationError]]:
+    """Return what the file says, nothing where there is none, and what is wrong with it."""
     path = environ.get(CONFIG_VARIABLE)
     try:
-        section = _read_file(path) if path else {}
+        return (_read_file(path) if path else None), []
     except ConfigurationError as problem:
-        section, problems = {}, [problem]
+        return None, [problem]
+
+
+def _gather(
+    document: object, environ: Mapping[str, str], problems: list[ConfigurationError]
+) -> dict[str, tuple[str, object]]:
+    """Return each option that is given, with the place that gives it; note what is wrong."""
+    given: dict[str, tuple[str, object]] = {}
+    known = [field.name for field in fields(Options) if field.name in _CHECKS]
+    path = environ.get(CONFIG_VARIABLE)
+    try:
+        section = _worker_section(document, path)
+    except ConfigurationError as problem:
+        section = {}
+        problems.append(problem)
     for name, value in section.items():
         if name not in known:
             problems.append(
@@ -97,20 +113,32 @@ def _gather(environ: Mapping[str, str]) -> tuple[dict[str, tuple[str, object]], 
         variable = f"VOICEGATEWAY_{name.upper()}"
         if environ.get(variable):
             given[name] = (variable, environ[variable])
-    return given, problems
+    return given
 
 
-def _read_file(path: str) -> dict[Any, Any]:
+def _routing(document: object, environ: Mapping[str, str], problems: list[ConfigurationError]) -> Routing:
+    section = document.get("routing") if isinstance(document, dict) else None
+    try:
+        return parse_routing(section, where=f"{environ.get(CONFIG_VARIABLE)}: routing")
+    except ConfigurationError as problem:
+        problems.append(problem)
+        return Routing()
+
+
+def _read_file(path: str) -> object:
     import yaml
 
     try:
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{CONFIG_VARIABLE}: cannot read {path}: {error.strerror}; name a file") from error
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise ConfigurationError(f"{path}{where}: no valid YAML; mend the file") from error
+
+
+def _worker_section(document: object, path: str | None) -> dict[Any, Any]:
     section = document.get("worker") if isinstance(document, dict) else document
     if section is None:
         return {}

@@ -28,6 +28,7 @@ from voicegateway.options import Options
 from voicegateway.outbox import Intent, Outbox
 from voicegateway.presence import Presence
 from voicegateway.record import PluginFacts, RequestRecord
+from voicegateway.routing.directory import Directory, memory_of
 from voicegateway.sessions import Sessions
 from voicegateway_shared.ids import Incarnation, new_incarnation
 from voicegateway_shared.limits import Target
@@ -74,6 +75,7 @@ class Runtime:
         )
         self.habits = Habits()
         self.health = HealthBook()
+        self.directory = Directory(options.routing, memory=memory_of(options.outbox_dir, options.url, options.token))
         self._presence = Presence()
         self.sessions = Sessions(self.hook_failed, is_deleting_rooms=options.delete_room)
         self.guards = SessionGuards(self.sessions.end)
@@ -179,7 +181,7 @@ class Runtime:
             signals=signals,
             holder=self,
             money=money,
-            routing=Desk(self.health),
+            routing=Desk(self.health, self.directory),
         )
         self.sessions.on_done = syncer.ring
         return Limits(book=book, signals=signals, syncer=syncer)

@@ -7,8 +7,9 @@ from typing import Final
 
 from voicegateway_shared.errors import ConfigurationError
 from voicegateway_shared.limits.selector import Selector
+from voicegateway_shared.usage import Modality
 
-MODALITIES: Final = ("stt", "llm", "tts", "realtime")
+MODALITIES: Final[tuple[Modality, ...]] = ("stt", "llm", "tts", "realtime")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 

@@ -13,7 +13,7 @@ A section of a project has the same shape and hides everybody's of the same name
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from voicegateway_shared.errors import ConfigurationError
 from voicegateway_shared.limits.declared import MODALITIES, nearest
@@ -123,7 +123,7 @@ def _chains(declared: object, where: str, project: str, providers: Collection[st
         for name, chain in mapping(named, f"{where}.{modality}", "{fast: [openai/gpt-4.1-mini]}").items():
             place = f"{where}.{modality}.{name}"
             check_name(name, place, "chain")
-            chains.append(_chain(chain, place, name, cast(Modality, modality), project, providers))
+            chains.append(_chain(chain, place, name, modality, project, providers))
     return tuple(chains)
 
 
@@ -201,8 +201,7 @@ def _default(declared: object, where: str, project: str, providers: Collection[s
     stack = given.get("stack")
     if stack is not None:
         check_name(stack, f"{where}.stack", "stack")
-        named["stack"] = stack
-    return ProjectDefault(project=project, **named) if named else None
+    return ProjectDefault(project=project, stack=stack or "", **named) if named or stack else None
 
 
 def _refuse_too_many(routing: Routing, where: str) -> None:

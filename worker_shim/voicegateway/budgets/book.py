@@ -150,6 +150,22 @@ class MoneyBook:
         """Whether a `throttle` budget of a plan is spent."""
         return any(purse.lease.is_over for purse in plan.purses if purse.spec.action == "throttle")
 
+    def stopped(self, target: Target, session_id: str) -> str | None:
+        """Return the budget that refuses every such request just now, however little it costs; None: none is known."""
+        plan = self.known(target, session_id)
+        if plan is None:
+            return None
+        with self._lock:
+            now_ns = self._now_ns()
+            for purse in plan.leases:
+                lease = self._holdings.lease_of(purse, now_ns)
+                if lease.left(now_ns) > 0:
+                    continue
+                is_told = lease.is_hopeless(1, now_ns) and not self._failing_since_ns
+                if is_told or (purse.is_local and lease.granted <= lease.used):
+                    return purse.spec.id
+        return None
+
     def over(self) -> list[tuple[BudgetSpec, str]]:
         """Return the budgets that all processes share and that are spent, with their windows."""
         with self._lock:

@@ -16,8 +16,8 @@ class Chains(Protocol):
         """Of the chains that are known; empty when none were told."""
         ...
 
-    def take(self, tag: str, routing: Routing) -> None:
-        """The controller told others."""
+    def take(self, tag: str, routing: Routing | None) -> None:
+        """The controller told others; None: what is known under this tag still holds."""
         ...
 
 
@@ -53,7 +53,7 @@ class Desk:
             self._book.failed()
             return
         self._book.answered(answer, sent_ns=sent_ns)
-        if answer.routing is not None and self._chains is not None:
+        if self._chains is not None:
             self._chains.take(answer.tag, answer.routing)
 
     def failed(self) -> None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voicegateway import Gateway
-from voicegateway.instrument import stand_together
-from voicegateway.routing import route
+from voicegateway_shared.routing import ChainModel
 from voicegateway_shared.usage import Modality
 
 
@@ -24,17 +23,5 @@ def stand(gateway: Gateway, modality: Modality, members: Sequence[Member], *, pr
     Raises:
         ConfigurationError: unknown model or provider, missing key or package, an argument refused.
     """
-    if len(members) == 1:
-        [only] = members
-        method = getattr(gateway, modality)
-        return method(only.model, project=project, **only.options)
-    standing = [
-        route.Member(
-            plugin=gateway._resolve_one(each.model, modality, project, each.options),
-            model=each.model,
-            position=position,
-        )
-        for position, each in enumerate(members)
-    ]
-    stand_together(route.Route(standing, runtime=gateway._runtime))
-    return standing[0].plugin
+    several = [ChainModel(model=each.model, options=each.options) for each in members]
+    return gateway._resolve(several, modality, project=project)

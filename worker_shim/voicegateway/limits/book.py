@@ -111,6 +111,20 @@ class LeaseBook:
                 self._ring_for(plan)
             return ticket
 
+    def stopped(self, target: Target, priority: Priority) -> Refusal | None:
+        """Return what refuses every such request just now; None where none is known to. Takes nothing."""
+        plan = self.plan_for(target, priority)
+        if plan is None:
+            return None
+        with self._lock:
+            now_ns = self._now_ns()
+            for lease in plan.leases:
+                is_empty = lease.open >= lease.quota if isinstance(lease, SlotLease) else lease.left(now_ns) <= 0
+                # Asking the controller again before that moment is in vain.
+                if is_empty and now_ns < lease.not_before_ns:
+                    return _refused(lease, now_ns, "paused" if lease.state == "paused" else "limit")
+        return None
+
     def wait(
         self, plan: Plan, amounts: Mapping[str, int], *, until_ns: int, wake: Callable[[Ticket | Refusal], None]
     ) -> Waiter:

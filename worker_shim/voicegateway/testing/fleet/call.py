@@ -95,7 +95,7 @@ class Caller:
         return True
 
 
-def _vendor(vendor: str, model: str) -> dict[str, str]:
+def _vendor(vendor: str, model: str) -> dict[str, Any]:
     """Constructor arguments that point a plugin at the simulators; none for real vendors."""
     path = os.environ.get(VENDOR_URLS_VARIABLE)
     if not path:
