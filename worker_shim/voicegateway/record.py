@@ -239,9 +239,8 @@ class RequestRecord:
         self.limited += 1
         self.error_type, self.budget_id = error_type, budget_id
 
-    def turn_away(self, error_type: str, *, budget_id: str = "") -> None:
-        """Note that this attempt was not admitted and none will be."""
-        self.refuse_attempt(error_type, budget_id=budget_id)
+    def turn_away(self) -> None:
+        """Note that none of its attempts will be admitted, as the last was not."""
         self.is_turned_away = True
 
     def vendor_id(self, request_id: str) -> None:

@@ -48,6 +48,14 @@ class SessionEnds(Exception):
     """A request came while its session is ending."""
 
 
+def note(record: RequestRecord, refused: BudgetRefused | SessionEnds) -> None:
+    """Note that an attempt is not admitted."""
+    if isinstance(refused, SessionEnds):
+        record.refuse_attempt(SESSION_ENDED)
+    else:
+        record.refuse_attempt(BUDGET_USED_UP, budget_id=refused.refusal.budget_id)
+
+
 async def turn_away(record: RequestRecord, runtime: Runtime, refused: BudgetRefused | SessionEnds) -> None:
     """End an attempt that is not admitted, in the way its caller can live with; within its stream's `_run`.
 
@@ -58,12 +66,11 @@ async def turn_away(record: RequestRecord, runtime: Runtime, refused: BudgetRefu
     """
     live: LiveSession | None = record.live
     if isinstance(refused, SessionEnds):
-        record.turn_away(SESSION_ENDED)
+        record.turn_away()
     else:
         if refused.refusal.reason in PASSING and _is_tried_again(record):
-            record.refuse_attempt()
             raise _error(f"voicegateway: {refused}", TOO_MANY_REQUESTS, _body(refused.refusal), is_retryable=True)
-        record.turn_away(BUDGET_USED_UP, budget_id=refused.refusal.budget_id)
+        record.turn_away()
         if _is_followed(record):
             raise api_error(record, refused.refusal)
         if live is None:
@@ -96,7 +103,7 @@ def _is_tried_again(record: RequestRecord) -> bool:
         return _is_tried_again(passage.origin)
     options = getattr(record.stream, "_conn_options", None)
     # A stream of speech to text counts its failures anew after each success.
-    failed = getattr(record.stream, "_num_retries", record.attempts + record.limited)
+    failed = getattr(record.stream, "_num_retries", record.attempts + record.limited - 1)
     return options is not None and failed < options.max_retry
 
 

@@ -6,6 +6,7 @@ framework, no error is told that somebody mended, and each vendor's part of the 
 """
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, TypeGuard
 
@@ -193,9 +194,9 @@ class _Watched:
                 return await own
             raise _silent(self._record.model, silence_s)
         finally:
-            await _stop(own)
+            await stop(own)
             if self._overtaker is not None:
-                await _stop(self._overtaker)
+                await stop(self._overtaker)
 
     def _hedge_after_s(self) -> float | None:
         """After which silence the next is asked too: what 95 of 100 requests of the fleet do not need."""
@@ -289,7 +290,7 @@ async def _first_of(*futures: "asyncio.Future[Any]", timeout_s: float | None = N
     return bool(done)
 
 
-async def _stop(task: "asyncio.Task[Any]") -> None:
+async def stop(task: "asyncio.Task[Any]") -> None:
     """Cancel a task and wait until it has stopped; its error, if it has one, has been told or belongs to nobody."""
     if not task.done():
         task.cancel()
@@ -303,3 +304,8 @@ def once(options: Any) -> Any:
     from livekit.agents import APIConnectOptions
 
     return APIConnectOptions(max_retry=0, retry_interval=options.retry_interval, timeout=options.timeout)
+
+
+def sooner(options: Any, timeout_s: float) -> Any:
+    """The same connection options with a timeout that is no longer than this."""
+    return dataclasses.replace(options, timeout=min(options.timeout, timeout_s))

@@ -18,7 +18,7 @@ from voicegateway.instrument.current import CURRENT
 from voicegateway.instrument.owner import live_session
 from voicegateway.instrument.relay import Relay
 from voicegateway.outbox import Intent
-from voicegateway.record import BUDGET_USED_UP, PluginFacts, RequestRecord
+from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway.runtime import Runtime, current_runtime
 from voicegateway.sessions import TARGETS_MAX
 from voicegateway.target import model_of, target_of
@@ -34,15 +34,15 @@ def is_nested(plugin: Any) -> bool:
     return current is not None and current.owner is plugin and current.outcome is None
 
 
-def open_record(plugin: Any, facts: PluginFacts, **fields: Any) -> RequestRecord:
-    """Make the record of a starting request from the job around it."""
+def open_record(plugin: Any, facts: PluginFacts, *, model: str = "", **fields: Any) -> RequestRecord:
+    """Make the record of a starting request from the job around it; its model is the plugin's, unless it is named."""
     identity = current_identity()
     runtime = current_runtime()
     record = RequestRecord(
         facts=facts,
         identity=identity,
         project=facts.project or identity.project or runtime.options.project,
-        model=model_of(plugin),
+        model=model or model_of(plugin),
         owner=plugin,
         speech_id=_speech_id(),
         live=live_session(runtime, identity),
@@ -101,11 +101,11 @@ def _counted_run(
         try:
             return await attempt(*args)
         except farewell.SessionEnds as refused:
+            farewell.note(record, refused)
             await farewell.turn_away(record, runtime, refused)
         except BudgetRefused as refused:
-            if await relay.hand_over(record, runtime, relayed, refused):
-                record.refuse_attempt(BUDGET_USED_UP, budget_id=refused.refusal.budget_id)
-            else:
+            farewell.note(record, refused)
+            if not await relay.hand_over(record, runtime, relayed, refused):
                 await farewell.turn_away(record, runtime, refused)
         except Exception as error:
             if not await relay.hand_over(record, runtime, relayed, error):

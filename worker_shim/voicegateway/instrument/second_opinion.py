@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from voicegateway.instrument.current import CURRENT
 from voicegateway.record import RequestRecord
 from voicegateway.runtime import current_runtime
 
@@ -35,7 +36,7 @@ def emit_of(cls: Any) -> Callable[..., None]:
     def emit(self: Any, event: str, *args: Any) -> None:
         if event == "metrics_collected" and args:
             try:
-                record = _attach(self, args[0])
+                record = _attach(self, args[0]) or _of_recording(self)
             except Exception as error:  # noqa: BLE001 - metering must not fail a call
                 current_runtime().hook_failed("metrics", error)
                 record = None
@@ -45,6 +46,12 @@ def emit_of(cls: Any) -> Callable[..., None]:
         cls.emit(self, event, *args)
 
     return emit
+
+
+def _of_recording(plugin: Any) -> RequestRecord | None:
+    """The request whose task emits, for a recording: it has no stream."""
+    record = CURRENT.get()
+    return record if record is not None and record.owner is plugin and record.mode == "batch" else None
 
 
 def _attach(plugin: Any, metrics: Any) -> RequestRecord | None:

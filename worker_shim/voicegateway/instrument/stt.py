@@ -1,16 +1,20 @@
 """Speech to text: one record per `stream()` or `recognize()`, audio counted at the socket and at the push."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from voicegateway import tracing
 from voicegateway.budgets.refusal import BudgetRefused
 from voicegateway.health.observing import attempt_began, observe_attempt
-from voicegateway.instrument import failure, farewell, relay, request, second_opinion, wire
+from voicegateway.instrument import failure, farewell, relay, relay_stt, request, second_opinion, wire
 from voicegateway.instrument.current import CURRENT
+from voicegateway.instrument.relay_stt import RecognitionRelay, STTRelay
 from voicegateway.record import PluginFacts, RequestRecord
-from voicegateway.runtime import current_runtime
+from voicegateway.routing.journey import Passage
+from voicegateway.runtime import Runtime, current_runtime
 from voicegateway_shared.usage import Outcome
+
+RELAY: Final = STTRelay()
 
 
 def methods(cls: Any) -> dict[str, Any]:
@@ -29,17 +33,18 @@ def methods(cls: Any) -> dict[str, Any]:
         passage = relay.passage_of(self)
         if relay.is_anothers(passage, self):
             return relay.stand_in(passage, "stream", args, kwargs)
-        return _observed(self, cls.stream, args, kwargs)
+        return _observed(self, cls.stream, args, kwargs, passage)
 
     if getattr(cls, "stream", None) is not stt.STT.stream:
         overridden["stream"] = stream
     return overridden
 
 
-def _observed(plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def _observed(plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any, passage: Passage | None) -> Any:
     try:
         runtime = current_runtime()
         record = _record(plugin, mode="streaming", language=kwargs.get("language"))
+        relay.begin(record, passage, args, kwargs)
         record.wire = wire.wire_count(plugin, record)
         scope = request.entered(record)
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
@@ -50,8 +55,9 @@ def _observed(plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any) -> 
     try:
         _counted_frames(stream, record)
         _counted_events(stream, record)
+        relay_stt.prepare(stream, record)
         second_opinion.expect(plugin, record, stream)
-        request.follow(stream, stream._task, record, runtime)
+        request.follow(stream, stream._task, record, runtime, RELAY)
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
         runtime.hook_failed("stt.stream", error)
     return stream
@@ -67,6 +73,7 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
         try:
             runtime = current_runtime()
             record = _batch_record(self, buffer, kwargs.get("language"))
+            relay.begin(record, passage, (buffer, *args), kwargs)
             wire.meter_session(self)
             scope = request.entered(record)
             await request.intent_durable(runtime.begin(record), runtime)
@@ -77,7 +84,7 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
         try:
             with scope:
                 result = await cls.recognize(self, buffer, *args, **kwargs)
-            outcome = "error" if record.is_turned_away else "ok"
+            outcome = "error" if record.is_turned_away or record.passed_on else "ok"
             return result
         except Exception as error:
             outcome = "error"
@@ -97,11 +104,24 @@ def _recognize_attempt_of(cls: Any) -> Callable[..., Any]:
         if record is None or record.owner is not self or record.mode != "batch":
             return await cls._recognize_impl(self, *args, **kwargs)
         runtime = current_runtime()
+        others = RecognitionRelay()
+        relay.begin_round(record)
         try:
-            admitted = await request.admitted_by_all(record, runtime)
-        except (BudgetRefused, farewell.SessionEnds) as refused:
+            return await attempt(self, record, runtime, args, kwargs)
+        except farewell.SessionEnds as refused:
+            farewell.note(record, refused)
             await farewell.turn_away(record, runtime, refused)
-            return _nothing_heard()
+        except BudgetRefused as refused:
+            farewell.note(record, refused)
+            if not await relay.hand_over(record, runtime, others, refused):
+                await farewell.turn_away(record, runtime, refused)
+        except Exception as error:
+            if not await relay.hand_over(record, runtime, others, error):
+                raise
+        return others.heard or _nothing_heard()
+
+    async def attempt(self: Any, record: RequestRecord, runtime: Runtime, args: Any, kwargs: Any) -> Any:
+        admitted = await request.admitted_by_all(record, runtime)
         record.begin_attempt()
         attempt_began(record, runtime)
         try:
