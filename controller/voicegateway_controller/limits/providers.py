@@ -7,10 +7,13 @@ from voicegateway_controller.catalog import load_catalog
 
 UNPRICED: Final = frozenset(
     {
-        "aws", "baseten", "cerebras", "clova", "cohere", "fal", "fireworks", "gladia", "hume", "kokoro", "lmnt",
-        "local", "minimax", "mistralai", "neuphonic", "nvidia", "ollama", "openrouter", "perplexity", "piper", "playai",
-        "resemble", "sarvam", "silero", "simplismart", "smallestai", "soniox", "speechify", "speechmatics", "telnyx",
-        "together", "ultravox", "upliftai", "vllm", "whisper",
+        "asyncai", "aws", "baseten", "cambai", "cerebras", "clova", "cohere", "cometapi", "deepseek", "fal",
+        "fireworks", "fireworksai", "fishaudio", "gladia", "gnani", "gradium", "hume", "kokoro", "letta", "lmnt",
+        "local", "meta", "microsoft-ai", "minimax", "mistralai", "murf", "nabrah", "nebius", "neuphonic", "nvidia",
+        "ollama", "openrouter", "ovhcloud", "palabra", "perplexity", "phonic", "piper", "playai", "resemble",
+        "respeecher", "rtzr", "sambanova", "sarvam", "silero", "simplismart", "slng", "smallestai", "soniox",
+        "speechify", "speechmatics", "spitch", "telnyx", "thunderphone", "together", "ultravox", "upliftai", "vakyam",
+        "vllm", "whisper",
     }
 )  # fmt: skip
 """Vendors and servers of LiveKit agents without a price of ours: their requests are limited all the same."""

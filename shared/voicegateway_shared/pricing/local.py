@@ -19,6 +19,7 @@ def local_document(
     stated_on: date,
     modalities: Sequence[str] = ("stt", "llm", "tts"),
     effective_from: datetime | None = None,
+    provider: str = LOCAL_PROVIDER,
 ) -> Document:
     """Prices for models on one class of node: dollars per hour × busy time ÷ slots, for `Catalog.extended`.
 
@@ -26,6 +27,7 @@ def local_document(
         node_usd_per_hour: what an hour of the whole node costs, a decimal text such as "0.70".
         slots: how many requests the node serves at once when full.
         stated_on: the day the operator stated the price.
+        provider: as in their model strings: `whisper`, `kokoro`, `piper`, `ollama`.
 
     Raises:
         CatalogError: the amount is not a decimal text, or there is not at least one slot.
@@ -36,11 +38,11 @@ def local_document(
         raise CatalogError([f"local node: node_usd_per_hour: {error}"]) from error
     if slots < 1:
         raise CatalogError([f"local node: slots: {slots} must be at least 1"])
-    document = Document("local node", provider=LOCAL_PROVIDER)
+    document = Document("local node", provider=provider)
     document.names = [(model, ()) for model in models]
     document.prices = [
         Price(
-            provider=LOCAL_PROVIDER,
+            provider=provider,
             model=model,
             modality=modality,
             meter="node_busy_ms",

@@ -5,7 +5,7 @@ from voicegateway.registry.keys import fingerprint, key_in
 from voicegateway.registry.listing import ProviderStatus, providers
 from voicegateway.registry.owner import provider_of
 from voicegateway.registry.provider import PluginClass, Provider
-from voicegateway.registry.resolving import Resolved, look, resolve
+from voicegateway.registry.resolving import Resolved, look, parameters_of, resolve
 
 __all__ = [
     "PluginClass",
@@ -16,6 +16,7 @@ __all__ = [
     "fingerprint",
     "key_in",
     "look",
+    "parameters_of",
     "provider_of",
     "providers",
     "resolve",

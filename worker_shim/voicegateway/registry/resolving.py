@@ -85,6 +85,17 @@ def look(text: str, modality: Modality, kwargs: Mapping[str, Any]) -> Rejection 
     return None
 
 
+def parameters_of(
+    text: str, modality: Modality, kwargs: Mapping[str, Any] | None = None
+) -> Mapping[str, inspect.Parameter]:
+    """Return what the constructor of a model's plugin takes. Imports its package, which must be on the main thread.
+
+    Raises:
+        ConfigurationError: the model cannot be resolved.
+    """
+    return inspect.signature(_load(_plan(text, modality, kwargs or {}))).parameters
+
+
 def _plan(text: str, modality: Modality, kwargs: Mapping[str, Any]) -> _Plan:
     model_id = ModelId.parse(text, modality)
     provider = find_provider(model_id.provider)

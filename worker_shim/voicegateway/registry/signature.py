@@ -7,7 +7,7 @@ from typing import Any
 from voicegateway.registry.arguments import LANGUAGE_NAMES, MODEL_NAMES, VOICE_NAMES
 from voicegateway.registry.keys import CREDENTIAL_NAMES, KEY_NAMES
 from voicegateway.registry.region import ADDRESS_NAMES, REGION_NAMES
-from voicegateway.registry.resolving import _load, _plan
+from voicegateway.registry.resolving import parameters_of
 from voicegateway_shared.usage import Modality
 
 VENDORS_OWN = frozenset(
@@ -24,7 +24,7 @@ def fitting(text: str, modality: Modality, given: Mapping[str, Any], options: Ma
     Raises:
         ConfigurationError: the model cannot be resolved.
     """
-    parameters = inspect.signature(_load(_plan(text, modality, options))).parameters
+    parameters = parameters_of(text, modality, options)
     takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
     taken = {name: value for name, value in given.items() if name in parameters or takes_any}
     language = given.get("language")

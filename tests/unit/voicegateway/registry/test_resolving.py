@@ -136,6 +136,10 @@ async def test_provider_is_the_plugins_package_not_its_host() -> None:
     llm = openai.LLM(model="gpt-4.1", base_url="http://127.0.0.1:1/v1")
 
     assert (llm.provider, provider_of(llm)) == ("127.0.0.1:1", "openai")
+    assert provider_of(openai.LLM.with_ollama(model="llama3.2")) == "ollama"
+    assert provider_of(openai.LLM.with_deepseek(api_key="k")) == "deepseek"
+    azure = openai.LLM.with_azure(api_key="k", azure_endpoint="https://mine.openai.azure.com", api_version="preview")
+    assert provider_of(azure) == "azure"
     assert provider_of(cartesia.TTS()) == "cartesia"
     assert provider_of(object()) == "unknown"
 
