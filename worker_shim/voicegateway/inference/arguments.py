@@ -13,7 +13,7 @@ from voicegateway_shared.usage import Modality
 
 ENCODING: Final = "pcm_s16le"
 """The only encoding LiveKit Inference has."""
-_RENAMED: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
+RENAMED: Final[Mapping[tuple[str, str], Mapping[str, str]]] = {
     ("deepgram", "stt"): {
         "endpointing": "endpointing_ms",
         "diarize": "enable_diarization",
@@ -83,7 +83,7 @@ def renamed(
     provider: str, modality: Modality, wanted: Mapping[str, Any], known: Iterable[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what is wanted under the plugin's names, and what it has no name for."""
-    names = _RENAMED.get((provider, modality), {})
+    names = RENAMED.get((provider, modality), {})
     known = frozenset(known)
     taken: dict[str, Any] = {}
     unknown: dict[str, Any] = {}
@@ -104,7 +104,8 @@ def with_variant(model: str, variant: str | None) -> str:
 
 
 def _parameters(model_id: ModelId, modality: Modality) -> Mapping[str, inspect.Parameter]:
-    plan = resolving._plan(str(model_id), modality, {})
+    # To read a signature no key is needed.
+    plan = resolving._plan(str(model_id), modality, {"api_key": "-"})
     return inspect.signature(resolving._load(plan)).parameters
 
 
