@@ -13,7 +13,7 @@ from voicegateway import tracing
 from voicegateway.budgets.refusal import BudgetRefused
 from voicegateway.health.observing import attempt_began, observe_attempt
 from voicegateway.identity import current_identity
-from voicegateway.instrument import admission, failure, farewell, relay
+from voicegateway.instrument import admission, failure, farewell, node, relay
 from voicegateway.instrument.current import CURRENT
 from voicegateway.instrument.owner import live_session
 from voicegateway.instrument.relay import Relay
@@ -223,9 +223,13 @@ def finish(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> 
 
 
 def settle(record: RequestRecord, runtime: Runtime, outcome: Outcome) -> None:
-    """Hand a finished request to the outbox and end its span."""
+    """Hand a finished request to the outbox and end its span; of a local model when its slot is free."""
+    record.ended_ns = record.ended_ns or record.started_ns + record.duration_ns
+    node.once_free(record, functools.partial(_settled, record, runtime, outcome))
+
+
+def _settled(record: RequestRecord, runtime: Runtime, outcome: Outcome) -> None:
     try:
-        record.ended_ns = record.ended_ns or record.started_ns + record.duration_ns
         runtime.settle(record, outcome)
         tracing.end_span(record)
         runtime.guards.ended(record)

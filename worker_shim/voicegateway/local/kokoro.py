@@ -1,5 +1,6 @@
 """Kokoro, a local voice, as a LiveKit plugin: `kokoro/v1.0:af_sarah`."""
 
+import logging
 import os
 import re
 import threading
@@ -122,14 +123,20 @@ class _Kokoro:
     device: Device
     threads: int
     _engine: Any = field(init=False)
+    _names: list[str] = field(init=False)
     _styles: dict[str, Any] = field(init=False, default_factory=dict)
     _espeak: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         import kokoro_onnx
 
+        # It warns of every sentence in which words run together, as they do in speech.
+        logging.getLogger("phonemizer").setLevel(logging.ERROR)
         session: Any = onnx_session(self.graph, device=self.device, threads=self.threads)
         self._engine = kokoro_onnx.Kokoro.from_session(session, str(self.voices))
+        self._names = self._engine.get_voices()
+        # The engine would keep the file open, and read a voice from it for every sentence.
+        self._engine.voices.close()
 
     def style(self, voice: str) -> Any:
         """A voice's style, read from its file once.
@@ -139,10 +146,12 @@ class _Kokoro:
         """
         style = self._styles.get(voice)
         if style is None:
-            known = self._engine.get_voices()
-            if voice not in known:
-                raise ValueError(f"no voice {voice!r} in {self.voices.name}; it has {', '.join(known)}")
-            style = self._styles[voice] = self._engine.get_voice_style(voice)
+            if voice not in self._names:
+                raise ValueError(f"no voice {voice!r} in {self.voices.name}; it has {', '.join(self._names)}")
+            import numpy
+
+            with numpy.load(self.voices) as voices:
+                style = self._styles[voice] = voices[voice]
         return style
 
     def phonemes(self, text: str, language: str) -> list[str]:
