@@ -13,7 +13,7 @@ from voicegateway.registry import environment_key, fingerprint, key_in, provider
 from voicegateway.runtime import current_runtime
 from voicegateway_shared.usage import Modality
 
-_INNER: Final = ("_stt_instances", "_llm_instances", "_tts_instances")
+_INNER: Final = ("_stt_instances", "_llm_instances", "_tts_instances", "_models")
 """Where LiveKit's FallbackAdapters keep the plugins that do the work."""
 _WRAPPED: Final = ("_stt", "_wrapped_tts", "_tts")
 """Where LiveKit's StreamAdapters keep theirs."""
@@ -25,7 +25,7 @@ _MODALITIES: Final[tuple[Modality, ...]] = ("stt", "llm", "tts")
 
 
 def attach(session: Any, *, project: str | None = None) -> Any:
-    """Meter every STT, LLM and TTS of an `AgentSession`, and of each agent it runs, from now on.
+    """Meter every STT, LLM, TTS and realtime model of an `AgentSession`, and of each agent it runs, from now on.
 
     Call it before `session.start()`. Returns the session. Never raises: what cannot be metered is logged,
     and the call goes on. Plugins inside LiveKit's own FallbackAdapter and StreamAdapter are metered one by one.
@@ -130,6 +130,8 @@ def _modality(plugin: Any) -> Modality | None:
         return "stt"
     if isinstance(plugin, llm.LLM):
         return "llm"
+    if isinstance(plugin, llm.RealtimeModel):
+        return "realtime"
     return "tts" if isinstance(plugin, tts.TTS) else None
 
 

@@ -210,7 +210,7 @@ class Runtime:
     def _tick(self) -> None:
         self.guards.tick()
         for record in list(self._open.values()):
-            if record.modality == "stt" and record.outcome is None:
+            if record.modality in ("stt", "realtime") and record.outcome is None:
                 self._outbox.checkpoint(record.request_id, partial(encode_span, record))
             self._tell_progress("limits.progress", record.ticket)
             self._tell_progress("budgets.progress", record.money)

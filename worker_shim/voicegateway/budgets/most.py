@@ -39,6 +39,10 @@ SPOKEN_TOKENS_PER_CHARACTER: Final = 3
 SPOKEN_TOKENS_MIN: Final = 100
 HEARD_TOKENS_PER_S: Final = 25
 """Token-billed transcription: 10 tokens of audio a second, and what is written of it."""
+REALTIME_TOKENS_MAX: Final = 1_500
+"""Of a response: a minute of speech at 20 tokens a second, and its words. No bound: it shows while it runs."""
+REALTIME_TOKENS_BESIDE: Final = 500
+"""Instructions and tools, and what is written."""
 WRITES_NO_CACHE: Final = {"cache_write_tokens": 0, "cache_write_5m_tokens": 0, "cache_write_1h_tokens": 0}
 
 
@@ -95,6 +99,8 @@ def most_of(record: RequestRecord, habit: Habit, *, output_tokens_p99: int) -> d
         return _most_of_llm(record, habit, output_tokens_p99)
     if record.modality == "tts":
         return _most_of_tts(record, habit)
+    if record.modality == "realtime":
+        return _most_of_realtime(record)
     return _most_of_stt(record)
 
 
@@ -148,6 +154,28 @@ def _most_of_tts(record: RequestRecord, habit: Habit) -> dict[str, int]:
     per_character = max(habit.spoken, default=0.0) * KNOWN_MARGIN if len(habit.spoken) >= KNOWN_AFTER else 0.0
     spoken = int(characters * (per_character or SPOKEN_TOKENS_PER_CHARACTER)) + SPOKEN_TOKENS_MIN
     return most_of_tts(characters=characters) | {"input_tokens": characters, "output_tokens": spoken}
+
+
+def _most_of_realtime(record: RequestRecord) -> dict[str, int]:
+    """A response takes what was said before it, and may speak as long as it was told, or for a minute.
+
+    What it takes beside that, instructions and tools, is known from the second response on.
+    """
+    count = record.realtime
+    given: dict[str, int] = {} if count is None or not hasattr(count, "expected_input") else count.expected_input()
+    heard = given.get("input_audio_tokens", 0)
+    output = output_tokens_max(record.owner) or REALTIME_TOKENS_MAX
+    return {
+        "input_tokens": given.get("input_tokens", 0) + REALTIME_TOKENS_BESIDE,
+        "input_audio_tokens": heard,
+        "cache_read_tokens": 0,
+        "cache_read_audio_tokens": 0,
+        "output_tokens": output,
+        "output_audio_tokens": output,
+        "session_ms": 0,
+        "socket_open_ms": 0,
+        "requests": 1,
+    }
 
 
 def _most_of_stt(record: RequestRecord) -> dict[str, int]:

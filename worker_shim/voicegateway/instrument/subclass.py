@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from voicegateway.budgets import pricing
-from voicegateway.instrument import events, llm, stt, surface, tts, vendor_signals
+from voicegateway.instrument import events, llm, realtime, stt, surface, tts, vendor_signals
 from voicegateway.record import PluginFacts
 from voicegateway.routing.route import Route
 from voicegateway.runtime import current_runtime
@@ -16,7 +16,7 @@ ROUTE = "_voicegateway_route"
 
 _classes: dict[type, type] = {}
 _said: set[str] = set()
-_METHODS = {"llm": llm.methods, "stt": stt.methods, "tts": tts.methods}
+_METHODS = {"llm": llm.methods, "stt": stt.methods, "tts": tts.methods, "realtime": realtime.methods}
 
 
 def is_instrumented(plugin: Any) -> bool:

@@ -12,12 +12,16 @@ STREAM_ATTRIBUTES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "SynthesizeStream": ("_event_ch", "_task", "_metrics_task", "_run", "_started_time", "_input_ch"),
         "ChunkedStream": ("_event_ch", "_synthesize_task", "_metrics_task", "_run", "_started_time"),
     },
+    # A realtime session is metered by its events, those that are private to a vendor where it has them.
+    "realtime": {},
 }
 
 
 @lru_cache(maxsize=8)
 def missing(modality: str) -> tuple[str, ...]:
     """Names that this livekit-agents no longer has, of those full metering of a modality needs."""
+    if not STREAM_ATTRIBUTES[modality]:
+        return ()
     package = importlib.import_module(f"livekit.agents.{modality}")
     return tuple(
         f"{class_name}.{name}"

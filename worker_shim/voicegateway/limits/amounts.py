@@ -15,12 +15,14 @@ OUTPUT_TOKENS_FIRST: Final = 256
 """A spoken reply is a few sentences; what a model really says is soon known better."""
 CHARACTERS_FIRST: Final = 200
 """One reply of an agent, spoken; likewise."""
+REALTIME_TOKENS_FIRST: Final = 1_000
+"""A turn of a conversation by voice, which is sent as a whole each time; likewise."""
 AUDIO_MS_FIRST: Final = 10_000
 """A transcription has no end that could be foreseen; what it sends beyond this is told while it goes on."""
 SHARE_OF_THE_NEW: Final = 0.2
 """Of an average: one long answer does not make all that follow wait."""
 MODELS_MAX: Final = 256
-OUTPUT_LIMIT_NAMES: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+OUTPUT_LIMIT_NAMES: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens", "max_response_output_tokens")
 """What plugins call the most tokens that a model may answer with."""
 
 
@@ -58,6 +60,9 @@ def estimated(record: RequestRecord, habits: Habits) -> dict[str, int]:
             # The text is still being written.
             amounts["characters"] = max(record.pushed, habits.expected(record, "characters", CHARACTERS_FIRST))
             amounts["sessions"] = 1
+    elif record.modality == "realtime":
+        amounts["tokens"] = habits.expected(record, "tokens", REALTIME_TOKENS_FIRST)
+        amounts["sessions"] = 1
     elif record.mode == "batch":
         amounts["audio_ms"] = samples_to_ms(record.pushed, record.pushed_rate)
     else:
@@ -86,6 +91,11 @@ def spent(record: RequestRecord, habits: Habits, *, audio_ms_before: int) -> dic
         actual["characters"] = characters
         if characters and not record.is_push_whole:
             habits.learn(record, "characters", characters, CHARACTERS_FIRST)
+    elif record.modality == "realtime":
+        usage = record.usage()
+        actual["tokens"] = usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
+        if actual["tokens"]:
+            habits.learn(record, "tokens", actual["tokens"], REALTIME_TOKENS_FIRST)
     elif record.mode == "batch":
         actual["audio_ms"] = 0 if is_refused else samples_to_ms(record.pushed, record.pushed_rate)
     else:

@@ -1,4 +1,4 @@
-"""OpenAI: audio of a realtime transcription is base64 in JSON, and each of its transcripts tells what it is billed by."""
+"""OpenAI: audio of a realtime transcription is base64 in JSON, and each of its transcripts tells what it costs."""
 
 import json
 from typing import Final
