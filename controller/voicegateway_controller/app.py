@@ -13,6 +13,7 @@ from voicegateway_controller.http import health, problems, spa
 from voicegateway_controller.limits import api as limits_api
 from voicegateway_controller.reports import api as reports_api
 from voicegateway_controller.resources import open_resources
+from voicegateway_controller.routing import api as routing_api
 from voicegateway_controller.sessions import api as sessions_api
 from voicegateway_controller.settings import Settings
 from voicegateway_controller.usage import worker_api as usage_worker_api
@@ -36,6 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(reports_api.router)
     app.include_router(limits_api.router)
     app.include_router(budgets_api.router)
+    app.include_router(routing_api.router)
     app.include_router(alerts_api.router)
     app.include_router(sessions_api.router)
     app.include_router(spa.router)

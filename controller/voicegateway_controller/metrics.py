@@ -115,6 +115,10 @@ LIMIT_POOL_PAUSED_SECONDS: Final = Gauge(
     "voicegateway_limit_pool_paused_seconds", "How long a pool still pauses because its vendor said so.", ["pool"]
 )
 
+ROUTING_REVISION: Final = Gauge(
+    "voicegateway_routing_revision", "Revision of the declared routing that this process goes by; 0 when none is."
+)
+
 BUDGET_REVISION: Final = Gauge(
     "voicegateway_budget_revision", "Revision of the declared budgets that this process goes by; 0 when none are."
 )

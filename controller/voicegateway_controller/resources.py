@@ -35,6 +35,7 @@ from voicegateway_controller.limits import (
 from voicegateway_controller.queue import HintSender
 from voicegateway_controller.redis_client import open_redis
 from voicegateway_controller.reports.service import Reports
+from voicegateway_controller.routing import Routings
 from voicegateway_controller.sessions import Directives
 from voicegateway_controller.sessions.service import SessionEnding
 from voicegateway_controller.settings import Settings
@@ -58,6 +59,7 @@ class Resources:
     simulations: Simulations
     budgets: Budgets
     budgets_view: BudgetsView
+    routings: Routings
     alerts: Alerts
     money: Money
     directives: Directives
@@ -84,13 +86,14 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     money_pools = BudgetPools(redis)
     standings = Standings(money_pools, WindowSums(engine))
     budgets = Budgets(engine, SetCopy(redis, "budgets"), standings)
+    routings = Routings(engine, SetCopy(redis, "routing"))
     tariffs = Tariffs(engine, load_catalog())
     directives = Directives(redis)
     alerts = Alerts(engine)
     money = Money(engine, redis, budgets, money_pools, tariffs=tariffs, directives=directives, notify=alerts)
     fleet = Fleet(redis, Leasing(limits, pools, signals), money.leasing)
     try:
-        await asyncio.gather(limits.start(), budgets.start())
+        await asyncio.gather(limits.start(), budgets.start(), routings.start())
         gauges.start()
         tariffs.start()
         money.start()
@@ -108,6 +111,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             simulations=Simulations(engine, limits),
             budgets=budgets,
             budgets_view=BudgetsView(budgets, standings, history),
+            routings=routings,
             alerts=alerts,
             money=money,
             directives=directives,
@@ -117,6 +121,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         await money.close()
         await gauges.close()
         await tariffs.close()
+        await routings.close()
         await budgets.close()
         await limits.close()
         await hints.close()

@@ -28,7 +28,7 @@ _decode: Final = msgspec.json.Decoder(_Copied).decode
 class SetCopy:
     """The copy of one kind of sets; lives as long as the client it is given."""
 
-    def __init__(self, redis: Redis, kind: Literal["limits", "budgets"]) -> None:
+    def __init__(self, redis: Redis, kind: Literal["limits", "budgets", "routing"]) -> None:
         self._redis = redis
         self._key = KEY.format(kind)
 

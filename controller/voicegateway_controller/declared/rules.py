@@ -19,19 +19,21 @@ def reaches(project: str, allows: Allows) -> bool:
     return not project or allows(project)
 
 
-def refuse_odd_texts(value: object, where: str, *, text_chars_max: int = TEXT_CHARS_MAX, depth: int = 0) -> None:
+def refuse_odd_texts(
+    value: object, where: str, *, text_chars_max: int = TEXT_CHARS_MAX, depth_max: int = DEPTH_MAX
+) -> None:
     """Refuse what no database, log or terminal should meet: control characters, long texts, deep nesting.
 
     Raises BadRequest, which names the place.
     """
-    if depth > DEPTH_MAX:
+    if depth_max < 0:
         raise BadRequest(f"{where}: nested too deep for a declaration")
     if isinstance(value, str) and (len(value) > text_chars_max or not value.isprintable()):
         raise BadRequest(f"{where}: a text must have at most {text_chars_max} characters, all of them printable")
     if isinstance(value, Mapping):
         for key, each in value.items():
-            refuse_odd_texts(key, where, text_chars_max=text_chars_max, depth=depth + 1)
-            refuse_odd_texts(each, f"{where}.{key}", text_chars_max=text_chars_max, depth=depth + 1)
+            refuse_odd_texts(key, where, text_chars_max=text_chars_max, depth_max=depth_max - 1)
+            refuse_odd_texts(each, f"{where}.{key}", text_chars_max=text_chars_max, depth_max=depth_max - 1)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for index, each in enumerate(value):
-            refuse_odd_texts(each, f"{where}[{index}]", text_chars_max=text_chars_max, depth=depth + 1)
+            refuse_odd_texts(each, f"{where}[{index}]", text_chars_max=text_chars_max, depth_max=depth_max - 1)

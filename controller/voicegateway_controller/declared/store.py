@@ -32,7 +32,7 @@ class StoredSet:
 class SetTable:
     """One kind's table; immutable, lives as long as the process."""
 
-    def __init__(self, table: Literal["limit_set", "budget_set"], *, apply_lock: int) -> None:
+    def __init__(self, table: Literal["limit_set", "budget_set", "routing_set"], *, apply_lock: int) -> None:
         self._apply_lock = apply_lock
         self._newest = f"SELECT {_COLUMNS} FROM {table} ORDER BY revision DESC LIMIT 1"
         self._newest_revision = f"SELECT coalesce(max(revision), 0) FROM {table}"

@@ -66,7 +66,7 @@ class _Section(NamedTuple):
 
 
 def parse_routing(document: object, *, providers: Collection[str] = (), where: str = "routing") -> Routing:
-    """Return what a document declares; `providers` are the ids that exist, none given: any will do.
+    """Return what a document declares; `providers` are the ids that are known.
 
     Raises:
         ConfigurationError: something is wrong; the message names the place and the mend.

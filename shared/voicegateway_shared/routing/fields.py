@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Final, TypeGuard, cast, get_args
 
 from voicegateway_shared.errors import ConfigurationError
 from voicegateway_shared.limits.declared import nearest
 from voicegateway_shared.routing.chain import Strategy
 
+LIKE: Final = 0.75
+"""From here on a provider's name looks like another's: `opnai`, `deepgramm`."""
 OPTIONS_MAX: Final = 32
 OPTION_DEPTH_MAX: Final = 3
 """Mappings and lists within an option, such as a voice's settings."""
@@ -31,7 +34,7 @@ def reference(value: object, place: str, providers: Collection[str]) -> str:
 
 
 def model_string(value: object, place: str, providers: Collection[str]) -> str:
-    """A model as people write it, of a provider that exists; none given: any will do."""
+    """A model as people write it; a provider that looks like a known one is a slip, another may be a worker's own."""
     if not isinstance(value, str):
         raise ConfigurationError(f"{place}: {value!r} is no model; write provider/model")
     text = value.strip()
@@ -43,9 +46,9 @@ def model_string(value: object, place: str, providers: Collection[str]) -> str:
         )
     if not _PROVIDER.fullmatch(provider) or not rest or rest != rest.strip() or not text.isprintable():
         raise ConfigurationError(f"{place}: {value!r} is no model; write provider/model such as openai/gpt-4.1-mini")
-    if providers and provider not in providers:
-        mend = nearest(provider, sorted(providers)) or f"known are {', '.join(sorted(providers))}"
-        raise ConfigurationError(f"{place}: unknown provider {provider!r}; {mend}")
+    near = get_close_matches(provider, providers, n=1, cutoff=LIKE) if provider not in providers else []
+    if near:
+        raise ConfigurationError(f"{place}: unknown provider {provider!r}; did you mean {near[0]!r}?")
     return text
 
 
