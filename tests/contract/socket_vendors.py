@@ -7,16 +7,22 @@ from typing import Any
 from livekit.agents import APIConnectOptions
 from livekit.plugins import assemblyai, cartesia, deepgram, elevenlabs
 from tests.contract.provider_class import ProviderClass
-from tests.integration.testing_vendors.bench import speech
-from tests.integration.voicegateway.plugin_use import transcribe, utterance
+from tests.integration.testing_vendors.bench import silence, speech
+from tests.integration.voicegateway.plugin_use import transcribe
 
 from voicegateway.testing.vendors import FaultKind
+from voicegateway.testing.vendors.faults import Endpoint
 
 TEXT = "Hello there, this is a test. And a second sentence, somewhat longer than the first!"
 TALK_MS = 800
 """Whole chunks of every plugin, of 50 or 160 ms: what a vendor has not read when it aborts is lost."""
 VOICE_STATUSES: Mapping[FaultKind, int] = {"rate_limited": 3009, "server_error": 503, "unauthorized": 1008}
 """AssemblyAI refuses in the open socket, with codes of its own."""
+
+
+def utterance() -> list[Any]:
+    """Silence, speech, and silence for as long as it takes plugins that send 160 ms at a time."""
+    return [*silence(ms=500), *speech(ms=900), *silence(ms=500)]
 
 
 async def listens(plugin: Any, options: APIConnectOptions) -> str:
@@ -70,7 +76,7 @@ async def listens_and_commits(plugin: Any, options: APIConnectOptions) -> str:
 
 async def recognizes(plugin: Any, options: APIConnectOptions) -> str:
     """Have a recording transcribed."""
-    event = await plugin.recognize([*utterance()], conn_options=options)
+    event = await plugin.recognize(utterance(), conn_options=options)
     return str(event.alternatives[0].text)
 
 
@@ -82,7 +88,7 @@ CHARACTERS_OF_SUCCESS = ("characters_sent", "characters_failed")
 ALL_BREAKS = ("close_mid_stream", "abort_mid_stream", "vendor_error")
 
 
-def row(model: str, native: type[Any], endpoints: tuple[str, str], **fields: Any) -> ProviderClass:
+def row(model: str, native: type[Any], endpoints: tuple[Endpoint, Endpoint], **fields: Any) -> ProviderClass:
     """A row whose constructor takes the model by its usual name."""
     refused_at, breaks_at = endpoints
     arguments = {"model": model.partition("/")[2], **fields.pop("arguments", {})}

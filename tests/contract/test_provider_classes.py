@@ -61,9 +61,7 @@ async def test_refusal_costs_nothing_and_keeps_its_status(tmp_path: Path, row: P
     assert (record[names.STATUS_CODE], record[names.ERROR_TYPE]) == (row.statuses[kind], str(row.statuses[kind]))
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in PROVIDER_CLASSES if row.has_plain_errors], ids=lambda row: row.name
-)
+@pytest.mark.parametrize("row", [row for row in PROVIDER_CLASSES if row.has_plain_errors], ids=lambda row: row.name)
 async def test_retry_after_a_refusal_is_one_record_of_two_attempts(tmp_path: Path, row: ProviderClass) -> None:
     rule = FaultRule(vendor=row.vendor, endpoint=row.refused_at, kind="server_error", nth=1)
     async with metering(tmp_path, faults=(rule,)) as meter:
@@ -79,9 +77,7 @@ async def test_retry_after_a_refusal_is_one_record_of_two_attempts(tmp_path: Pat
 async def test_request_that_breaks_is_billed_as_the_vendor_does(
     tmp_path: Path, row: ProviderClass, kind: FaultKind
 ) -> None:
-    rule = FaultRule(
-        vendor=row.vendor, endpoint=row.breaks_at, kind=kind, every=1, after_audio_ms=TALK_MS
-    )
+    rule = FaultRule(vendor=row.vendor, endpoint=row.breaks_at, kind=kind, every=1, after_audio_ms=TALK_MS)
     use = row.use_until_broken or row.use
     async with metering(tmp_path, faults=(rule,)) as meter:
         plugin = row.make(meter.sims)

@@ -51,7 +51,7 @@ def test_refusals_of_cartesia_hit_sockets_and_never_contexts() -> None:
         {"vendor": "openai", "kind": "stall"},
         {"vendor": "openai", "kind": "stall", "nth": 1, "every": 2},
         {"vendor": "openai", "kind": "stall", "every": 0},
-        {"vendor": "deepgram", "kind": "vendor_error", "nth": 1},
+        {"vendor": "deepgram", "endpoint": "listen", "kind": "vendor_error", "nth": 1},
         {"vendor": "deepgram", "endpoint": "chat", "kind": "stall", "nth": 1},
     ],
 )

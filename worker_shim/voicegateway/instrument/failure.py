@@ -24,7 +24,8 @@ def note_error(record: RequestRecord, error: BaseException) -> None:
     """Keep what the vendor said; a later successful attempt leaves it as the reason of the retry."""
     record.error_type = type(error).__name__
     record.attempt.is_timed_out = record.error_type == "APITimeoutError"
-    status = getattr(error, "status_code", None)
+    # A plugin may let the error of its HTTP client pass (AssemblyAI's transcription does), which has a `status`.
+    status = getattr(error, "status_code", getattr(error, "status", None))
     if isinstance(status, int):
         record.status_code = status
         record.error_type = str(status) if status > 0 else record.error_type

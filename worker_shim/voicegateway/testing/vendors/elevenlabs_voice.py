@@ -224,6 +224,7 @@ class VoiceContext:
             await self._connection.fail(rule)
 
     def _end(self, outcome: str) -> None:
+        self._voice.stop()
         self._connection.forget(self._id)
         self._accepted.end(
             outcome=outcome,

@@ -22,6 +22,9 @@ _CONTAINERS: Final[dict[str, tuple[str, str]]] = {
     "opus": ("ogg", "libopus"),
 }
 
+# Clips of a voice follow one another in one stream: nothing but frames, each of which stands for itself.
+_BARE: Final[dict[str, dict[str, str]]] = {"mp3": {"write_xing": "0", "id3v2_version": "0"}}
+
 MIME: Final[dict[str, str]] = {
     "pcm": "audio/pcm",
     "mp3": "audio/mpeg",
@@ -57,7 +60,7 @@ def encoded_tone(*, duration_ms: int, sample_rate: int, response_format: str) ->
 
     container_name, codec = _CONTAINERS[response_format]
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container_name) as container:
+    with av.open(buffer, "w", format=container_name, options=_BARE.get(response_format, {})) as container:
         stream = container.add_stream(codec, rate=sample_rate)
         assert isinstance(stream, av.AudioStream)
         stream.layout = "mono"

@@ -83,6 +83,7 @@ class Voice:
         self._strike = strike
         self._chunks = 0
         self._is_warm = False
+        self._is_stopped = False
         self._waiting: asyncio.Queue[str | Callable[[], Awaitable[None]]] = asyncio.Queue(TEXTS_MAX)
         self._speaking: asyncio.Task[None] | None = None
 
@@ -99,6 +100,10 @@ class Voice:
         self.rule, self._chunks, self._is_warm = rule, 0, False
         if rule is not None and rule.kind == "stall":
             self.fault_outcome = rule.outcome
+
+    def stop(self) -> None:
+        """Say no more, and do no more, after what is being done: for an act that ends it all."""
+        self._is_stopped = True
 
     async def aclose(self) -> None:
         """Say no more."""
@@ -118,7 +123,7 @@ class Voice:
             self._speaking = asyncio.create_task(self._speak(), name="simulated voice")
 
     async def _speak(self) -> None:
-        while True:
+        while not self._is_stopped:
             item = await self._waiting.get()
             if not isinstance(item, str):
                 await item()
