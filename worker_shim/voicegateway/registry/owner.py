@@ -41,8 +41,8 @@ def _speakers_of_openais_protocol() -> Mapping[str, str]:
     for provider in (*NAMED.values(), *LIVEKIT.values()):
         for each in (each for classes in provider.classes.values() for each in classes):
             cls, _, factory = each.path.removeprefix(f"{_OPENAI}:").partition(".")
-            if each.module == _OPENAI and factory.startswith("with_"):
-                parameters = inspect.signature(getattr(getattr(openai, cls), factory)).parameters
-                found[host_of(parameters["base_url"].default)] = provider.name
+            make = getattr(getattr(openai, cls, None), factory, None) if each.module == _OPENAI else None
+            if factory.startswith("with_") and make is not None:
+                found[host_of(inspect.signature(make).parameters["base_url"].default)] = provider.name
     # Of Azure's there is none: each customer has an own one.
     return {host: name for host, name in found.items() if host}
