@@ -115,6 +115,29 @@ LIMIT_POOL_PAUSED_SECONDS: Final = Gauge(
     "voicegateway_limit_pool_paused_seconds", "How long a pool still pauses because its vendor said so.", ["pool"]
 )
 
+HEALTH_REPORTS: Final = Counter(
+    "voicegateway_health_reports_total",
+    "Reports on vendors' health from workers: taken, repeated (counted before), unavailable or resting (Redis is away, "
+    "the worker says it again).",
+    ["result"],
+)
+PROVIDER_STATE: Final = Gauge(
+    "voicegateway_provider_state",
+    "The worst breaker of a model's accounts and regions: 0 closed, 1 half open, 2 open, 3 switched off by hand. "
+    "Without a model: the account as a whole. The same at every replica.",
+    ["provider", "model", "modality"],
+)
+PROVIDER_DEGRADED: Final = Gauge(
+    "voicegateway_provider_degraded",
+    "1 while a model answers far slower than it did before.",
+    ["provider", "model", "modality"],
+)
+PROVIDER_TTFB_SECONDS: Final = Gauge(
+    "voicegateway_provider_ttfb_seconds",
+    "Time to first byte of a model in the last minutes, of all workers: quantiles 0.5 and 0.95.",
+    ["provider", "model", "modality", "quantile"],
+)
+
 ROUTING_REVISION: Final = Gauge(
     "voicegateway_routing_revision", "Revision of the declared routing that this process goes by; 0 when none is."
 )

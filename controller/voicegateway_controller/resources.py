@@ -21,6 +21,7 @@ from voicegateway_controller.declared import SetCopy
 from voicegateway_controller.errors import DatabaseUnavailable
 from voicegateway_controller.fleet import Fleet
 from voicegateway_controller.fleet.presence import Presence
+from voicegateway_controller.health import HealthBoard, HealthStore, RoutingAnswering, Switching
 from voicegateway_controller.limits import (
     DefinitionsCopy,
     Gauges,
@@ -64,6 +65,7 @@ class Resources:
     money: Money
     directives: Directives
     session_ending: SessionEnding
+    health: HealthBoard
 
 
 @asynccontextmanager
@@ -91,9 +93,10 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     directives = Directives(redis)
     alerts = Alerts(engine)
     money = Money(engine, redis, budgets, money_pools, tariffs=tariffs, directives=directives, notify=alerts)
-    fleet = Fleet(redis, Leasing(limits, pools, signals), money.leasing)
+    health = HealthBoard(HealthStore(redis), Switching(engine))
+    fleet = Fleet(redis, Leasing(limits, pools, signals), money.leasing, RoutingAnswering(health, routings))
     try:
-        await asyncio.gather(limits.start(), budgets.start(), routings.start())
+        await asyncio.gather(limits.start(), budgets.start(), routings.start(), health.start())
         gauges.start()
         tariffs.start()
         money.start()
@@ -116,8 +119,10 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             money=money,
             directives=directives,
             session_ending=SessionEnding(engine, Presence(redis), directives),
+            health=health,
         )
     finally:
+        await health.close()
         await money.close()
         await gauges.close()
         await tariffs.close()

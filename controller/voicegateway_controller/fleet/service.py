@@ -12,6 +12,7 @@ from voicegateway_controller.budgets.leasing import MoneyLeasing
 from voicegateway_controller.errors import BadRequest, Forbidden, RedisUnavailable
 from voicegateway_controller.fleet.presence import Presence
 from voicegateway_controller.fleet.store import PresenceStore
+from voicegateway_controller.health import RoutingAnswering
 from voicegateway_controller.limits.leasing import Leasing, LimitsAnswer
 from voicegateway_shared.wire import SYNC_VERSION, SessionPresence, SyncRequest, SyncResponse
 from voicegateway_shared.wire.money import MoneyAnswer, MoneyReport
@@ -33,11 +34,12 @@ _encode: Final = msgspec.json.Encoder().encode
 class Fleet:
     """Presence of all holders; lives as long as the process. What Redis forgets, the next messages restore."""
 
-    def __init__(self, redis: Redis, leasing: Leasing, money: MoneyLeasing) -> None:
+    def __init__(self, redis: Redis, leasing: Leasing, money: MoneyLeasing, routing: RoutingAnswering) -> None:
         self._store = PresenceStore(redis)
         self._presence = Presence(redis)
         self._leasing = leasing
         self._money = money
+        self._routing = routing
 
     @property
     def is_overloaded(self) -> bool:
@@ -49,7 +51,8 @@ class Fleet:
 
         Raises BadRequest for a message we cannot read, Forbidden for a project that the sender may not speak for,
         RedisUnavailable when it cannot be kept, DatabaseUnavailable for claims while the limits or the budgets are not
-        known here. Limits and money are answered both or neither; a message that failed does no harm said again.
+        known here. Limits and money are answered both or neither; a message that failed does no harm said again. What
+        is said of routing fails nothing.
         """
         message = _read(body)
         for session in message.sessions or ():
@@ -64,6 +67,8 @@ class Fleet:
             answer, money = await self._leasing.answer(message, allows=allows), None
         else:
             answer, money = await self._both(message, message.money, allows)
+        told = message.routing
+        routing = None if told is None else await self._routing.answer(message.incarnation, told, allows=allows)
         return SyncResponse(
             seq=held,
             next_sync_ms=LEASING_SYNC_MS if _has_claims(message) else _presence_ms(message),
@@ -71,6 +76,7 @@ class Fleet:
             pools=answer.pools,
             leases=answer.leases,
             money=money,
+            routing=routing,
         )
 
     async def _both(
@@ -94,7 +100,7 @@ class Fleet:
             held = await self._store.note(
                 incarnation=message.incarnation,
                 seq=message.seq,
-                message=_encode(msgspec.structs.replace(message, claims=(), signals=(), money=None)),
+                message=_encode(msgspec.structs.replace(message, claims=(), signals=(), money=None, routing=None)),
                 ttl_ms=_presence_ms(message) * SILENCE_SYNCS,
                 is_leaving=message.is_leaving,
             )

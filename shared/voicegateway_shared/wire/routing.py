@@ -64,7 +64,8 @@ class ModelHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     state: BreakerState = "closed"
     cause: BreakerCause = ""
     retry_ms: int = 0
-    """Open: when the next probe is due, or a disabled one is back."""
+    """Open: when the next probe is due, or a disabled one is back (0: when somebody says so). Half open: how long the
+    holder who may probe still may; 0 for the others."""
     is_prober: bool = False
     """Half open: this holder, and no other, sends the next request there."""
     is_degraded: bool = False

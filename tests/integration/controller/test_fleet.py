@@ -19,7 +19,7 @@ def _answer(seq: int, *, next_sync_ms: int) -> dict[str, Any]:
     """What is answered where no limit is declared, to a holder that did not know it."""
     return {
         "version": 1, "seq": seq, "next_sync_ms": next_sync_ms, "limits_revision": 0, "pools": [], "leases": [],
-        "money": None,
+        "money": None, "routing": None,
     }  # fmt: skip
 
 

@@ -236,7 +236,7 @@ class HealthBook:
             return 3, "open", "disabled", word.until_ns if told.retry_ms else 0
         if told.state == "open" and now_ns < word.until_ns:
             return 2, "open", told.cause, word.until_ns
-        is_ours = told.is_prober or self._is_stale(now_ns)
+        is_ours = (told.is_prober and now_ns < word.until_ns) or self._is_stale(now_ns)
         probing_ns = 0 if own is None else own.probing_ns
         if is_ours and now_ns >= probing_ns:
             return 1, "half_open", told.cause, 0
@@ -262,8 +262,8 @@ class HealthBook:
         for target, wanted_ns in self._wanted.items():
             word = self._words.get(target)
             is_wanted = now_ns - wanted_ns <= WANTED_MS * NS_PER_MS
-            if is_wanted and word is not None and word.told.state != "closed" and not word.told.is_prober:
-                yield target, word.until_ns if word.told.state == "open" else word.sent_ns
+            if is_wanted and word is not None and word.told.state != "closed":
+                yield target, word.until_ns
 
     def _offers_ns(self, now_ns: int) -> int | None:
         return min((at_ns for _, at_ns in self._offered(now_ns)), default=None)

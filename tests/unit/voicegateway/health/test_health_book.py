@@ -137,7 +137,7 @@ def test_while_the_fleet_is_heard_only_its_prober_probes(clock: Clock) -> None:
     number, observations = book.report()
     assert observations == (Observation(target=TARGET),), "whoever would have asked offers to probe"
 
-    hears(book, clock, ill("half_open", is_prober=True), number=number, version=2)
+    hears(book, clock, ill("half_open", is_prober=True, retry_ms=10_000), number=number, version=2)
     assert book.state(TARGET).state == "half_open"
     book.began(TARGET)
     assert book.state(TARGET).state == "open"
