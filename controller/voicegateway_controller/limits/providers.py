@@ -1,6 +1,7 @@
 """Which providers a limit may name: those that have prices, and those that LiveKit has plugins for and nobody bills."""
 
 from functools import cache
+from importlib.metadata import entry_points
 from typing import Final
 
 from voicegateway_controller.catalog import load_catalog
@@ -19,7 +20,15 @@ UNPRICED: Final = frozenset(
 """Vendors and servers of LiveKit agents without a price of ours: their requests are limited all the same."""
 
 
+THIRD_PARTIES: Final = "voicegateway.providers"
+"""Entry points by which other distributions bring providers to workers. Their names are read here, nothing is loaded."""
+
+
 @cache
 def known_providers() -> frozenset[str]:
-    """Return every provider id that a declaration may use."""
-    return UNPRICED | {price.provider for price in load_catalog().prices}
+    """Return every provider id that a declaration may use; those of distributions installed beside us as well."""
+    return (
+        UNPRICED
+        | {price.provider for price in load_catalog().prices}
+        | {point.name for point in entry_points(group=THIRD_PARTIES)}
+    )

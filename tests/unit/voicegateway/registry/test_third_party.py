@@ -10,6 +10,7 @@ import pytest
 
 from voicegateway.registry import look, providers, resolve
 from voicegateway.registry.third_party import GROUP, THIRD_PARTIES_MAX, third_parties
+from voicegateway_controller.limits.providers import THIRD_PARTIES, known_providers
 from voicegateway_shared.errors import MissingKey, MissingPackage, UnknownModel
 
 GOOD = """
@@ -110,6 +111,18 @@ def test_it_is_listed(install: Install) -> None:
 
     assert (status.modalities, status.is_installed, status.has_key) == (("stt", "tts"), True, True)
     assert (status.install, status.source) == ("acme-voices", "entry point")
+
+
+def test_limits_may_name_it_where_it_is_installed_beside_the_controller(install: Install) -> None:
+    install(FILES, ["acme = acme_voices:ACME"])
+    known_providers.cache_clear()
+
+    try:
+        assert "acme" in known_providers()
+        assert THIRD_PARTIES == GROUP
+        assert "acme_voices" not in sys.modules
+    finally:
+        known_providers.cache_clear()
 
 
 def test_ours_are_not_replaced(install: Install) -> None:
