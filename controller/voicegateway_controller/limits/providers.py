@@ -21,7 +21,7 @@ UNPRICED: Final = frozenset(
 
 
 THIRD_PARTIES: Final = "voicegateway.providers"
-"""Entry points by which other distributions bring providers to workers. Their names are read here, nothing is loaded."""
+"""Entry points by which other distributions bring providers to workers; their names are read here, nothing is run."""
 
 
 @cache
