@@ -20,7 +20,8 @@ def _session(record: RequestRecord, message: str) -> None:
         record.vendor_id(session_id)
         echoes.note(record, echoes.REQUEST_ID, session_id)
     elif '"Termination"' in message:
-        echoes.note(record, SESSION_SECONDS, str(json.loads(message).get("session_duration_seconds") or ""))
+        seconds = json.loads(message).get("session_duration_seconds")
+        echoes.note(record, SESSION_SECONDS, "" if seconds is None else str(seconds))
 
 
 def _generate(message: str) -> Said:

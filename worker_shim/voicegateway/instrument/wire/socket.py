@@ -23,8 +23,10 @@ def adopt(websocket: Any) -> None:
     from aiohttp import ClientWebSocketResponse
 
     if isinstance(websocket, ClientWebSocketResponse) and not hasattr(websocket, "_voicegateway_metered"):
-        websocket.__class__ = metered_class(type(websocket))
-        websocket._voicegateway_shared = shared_dialect(_path(websocket))  # type: ignore[attr-defined]
+        base: type = type(websocket)
+        adopted: Any = websocket
+        adopted.__class__ = metered_class(base)
+        adopted._voicegateway_shared = shared_dialect(_path(websocket))
 
 
 def request_id(headers: Mapping[str, str]) -> str:

@@ -1,0 +1,70 @@
+"""Dialects: what a text message hands over that is billed, read from its very words."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from voicegateway.instrument.wire import assemblyai, cartesia, deepgram, elevenlabs, owners
+from voicegateway.instrument.wire.dialect import NOTHING, Dialect, Said
+from voicegateway.instrument.wire.dialects import shared_dialect
+
+
+def chunk(pcm: bytes, **fields: Any) -> str:
+    """What the plugin makes of audio."""
+    body = {"message_type": "input_audio_chunk", "audio_base_64": base64.b64encode(pcm).decode(), "commit": False}
+    return json.dumps({**body, "sample_rate": 16_000, **fields})
+
+
+@pytest.mark.parametrize("size", [*range(2, 14, 2), 1_600, 1_601, 5_120])
+def test_base64_is_as_long_as_its_audio(size: int) -> None:
+    assert elevenlabs.STT.read(chunk(b"\x07" * size)) == Said(audio_bytes=size)
+
+
+@pytest.mark.parametrize("message", [chunk(b""), chunk(b"", commit=True), '{"message_type": "other"}', "{}"])
+def test_message_without_audio_hands_over_nothing(message: str) -> None:
+    assert elevenlabs.STT.read(message) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("dialect", "message", "said"),
+    [
+        (deepgram.TTS, {"type": "Speak", "text": "Grüße! "}, Said(characters=7)),
+        (deepgram.TTS, {"type": "Flush"}, NOTHING),
+        (cartesia.TTS, {"transcript": "Hello. ", "context_id": "c"}, Said(characters=7, context="c")),
+        (cartesia.TTS, {"context_id": "c", "cancel": True}, Said(context="c")),
+        (elevenlabs.TTS, {"text": " ", "context_id": "c", "voice_settings": {}}, Said(characters=1, context="c")),
+        (elevenlabs.TTS, {"close_context": True, "context_id": "c"}, Said(context="c")),
+        (
+            elevenlabs.TTS,
+            {"inputs": [{"text": "Two ", "voice_id": "v"}, {"text": "texts "}], "context_id": "c"},
+            Said(characters=10, context="c"),
+        ),
+        (assemblyai.TTS, {"type": "Generate", "text": "日本"}, Said(characters=2)),
+        (assemblyai.TTS, {"type": "Cancel"}, NOTHING),
+        (assemblyai.STT, {"type": "Terminate"}, NOTHING),
+        (deepgram.STT, {"type": "KeepAlive"}, NOTHING),
+    ],
+)
+def test_text_is_counted_as_the_vendor_reads_it(dialect: Dialect, message: dict[str, Any], said: Said) -> None:
+    assert dialect.read(json.dumps(message)) == said
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect"),
+    [
+        ("/v1/text-to-speech/v/multi-stream-input", elevenlabs.TTS),
+        ("/v1/text-to-dialogue/multi-stream-input", elevenlabs.TTS),
+        ("/v1/speech-to-text/realtime", None),
+        ("/tts/websocket", None),
+        ("", None),
+    ],
+)
+def test_shared_sockets_are_known_by_their_address(path: str, dialect: Dialect | None) -> None:
+    assert shared_dialect(path) is dialect
+
+
+def test_message_that_knows_its_request_is_the_same_message() -> None:
+    assert owners.owned("text") == "text"
+    assert json.loads(owners.owned("[1]")) == [1]
