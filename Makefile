@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-COMMANDS := demo test check lint types contracts format web chart bench
+COMMANDS := demo test check lint types contracts format web chart bench newest
 
 .DEFAULT_GOAL := help
 .PHONY: help $(COMMANDS)

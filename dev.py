@@ -17,6 +17,7 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENT = ROOT / ".venv"
+ENVIRONMENT_NEWEST = ROOT / ".venv-newest"
 UV_FOLDER = ROOT / ".uv"
 WEB_SOURCE = ROOT / "dashboards" / "web"
 WEB_BUILT = ROOT / "controller" / "voicegateway_controller" / "web"
@@ -121,6 +122,16 @@ def bench(arguments: list[str]) -> int:
     return run_all([in_environment(uv, "python", "-m", f"benchmarks.{name}") for name in names])
 
 
+def newest(arguments: list[str]) -> int:
+    """what leans on LiveKit's insides, on its newest patch release, in an environment of its own"""
+    os.environ["UV_PROJECT_ENVIRONMENT"] = str(ENVIRONMENT_NEWEST)
+    uv = synced()
+    upgrade = [uv, "pip", "install", "--python", str(ENVIRONMENT_NEWEST), "--upgrade", *livekit_requirements()]
+    if run(upgrade) != 0:
+        raise Refused("the newest release could not be installed (uv's message is above)")
+    return become(in_environment(uv, "pytest", *(arguments or TESTS_OF_LIVEKIT)))
+
+
 COMMANDS = {
     "demo": demo,
     "test": test,
@@ -132,6 +143,7 @@ COMMANDS = {
     "web": web,
     "chart": chart,
     "bench": bench,
+    "newest": newest,
 }
 
 LINT = [("ruff", "check"), ("ruff", "format", "--check")]
@@ -146,6 +158,7 @@ TESTS_TOGETHER = (
     "tests",
     *(f"--ignore={path}" for path in TESTS_ALONE),
 )
+TESTS_OF_LIVEKIT = ("tests/contract", "tests/arch/test_livekit_surface.py", "tests/unit/voicegateway/registry")
 FORMAT = [("ruff", "format"), ("ruff", "check", "--fix")]
 
 
@@ -231,6 +244,11 @@ def synced() -> str:
     if subprocess.run([uv, "sync", "--frozen", "--quiet"]).returncode != 0:
         raise Refused("uv sync failed (its message is above)")
     return uv
+
+
+def livekit_requirements() -> list[str]:
+    """Return what we require of LiveKit's packages, with the range that we allow."""
+    return sorted(set(re.findall(r'"(livekit-[a-z-]+>=[^"]+)"', (ROOT / "pyproject.toml").read_text())))
 
 
 def in_environment(uv: str, *words: str) -> list[str]:

@@ -48,6 +48,14 @@ def test_makefile_has_every_command(dev: ModuleType) -> None:
     assert line.partition(":= ")[2].split() == list(dev.COMMANDS)
 
 
+def test_newest_livekit_is_sought_in_the_range_that_we_allow(dev: ModuleType) -> None:
+    requirements = dev.livekit_requirements()
+
+    assert "livekit-agents>=1.8.9,<1.9" in requirements
+    assert {"livekit-plugins-openai>=1.8.9,<1.9", "livekit-plugins-gladia>=1.8.9,<1.9"} <= set(requirements)
+    assert all((ROOT / path).exists() for path in dev.TESTS_OF_LIVEKIT)
+
+
 def test_unknown_command_lists_the_known_ones() -> None:
     ran = subprocess.run([sys.executable, ROOT / "dev.py", "tset"], capture_output=True, text=True, check=False)
 
