@@ -1,12 +1,11 @@
 """Problems: what is answered when a request cannot be served, in the words of LiveKit Inference's clients."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from voicegateway_shared.errors import ConfigurationError, UnknownModel
 
-NS_PER_MS: Final = 1_000_000
 RETRY_AFTER_S: Final = 1
 CLIENT_CLOSED: Final = 499
 """How the shim ends a voice that a budget silences."""
@@ -50,30 +49,36 @@ def session_ended(sentence: str) -> Problem:
     return Problem(status=402, code="session_ended", message=f"voicegateway: this call has been ended: {sentence}")
 
 
-def of_error(error: BaseException) -> Problem:
-    """Return the problem that a plugin's error is to the caller; nothing of ours or the vendor's is told beyond it."""
+def of_error(error: BaseException, units_of: Callable[[str], int] = lambda pool: 0) -> Problem:
+    """Return the problem that a plugin's error is to the caller.
+
+    `units_of` says how many units a pool of the fleet's limits has in a minute; 0 where that is not known.
+    """
     from livekit.agents import APIConnectionError, APIStatusError, APITimeoutError
 
     if isinstance(error, Problem):
         return error
     if isinstance(error, ConfigurationError):
         return not_configured(error)
+    if type(error) is APIConnectionError and isinstance(error.__cause__, APIStatusError):
+        # What LiveKit raises after its last attempt.
+        error = error.__cause__
     if isinstance(error, APITimeoutError):
         return Problem(status=504, code="vendor_timeout", message="the vendor did not answer in time")
     if isinstance(error, APIStatusError):
-        return _of_status(error)
+        return _of_status(error, units_of)
     if isinstance(error, APIConnectionError):
         return Problem(status=502, code="vendor_unreachable", message="the vendor could not be reached")
     return Problem(status=502, code="vendor_failed", message=f"the request failed: {type(error).__name__}")
 
 
-def _of_status(error: Any) -> Problem:
+def _of_status(error: Any, units_of: Callable[[str], int]) -> Problem:
     status, body = error.status_code, error.body if isinstance(error.body, Mapping) else {}
     if "budget" in body:
         status = 402 if status == CLIENT_CLOSED else status
         return Problem(status=status, code="budget_used_up", message=error.message, headers=_retry(body))
     if "pool" in body:
-        return Problem(status=429, code="limit_used_up", message=error.message, headers=_quota(body))
+        return Problem(status=429, code="limit_used_up", message=error.message, headers=_quota(body, units_of))
     if status == CLIENT_CLOSED:
         return Problem(status=402, code="budget_used_up", message=error.message)
     if status == 429:
@@ -96,11 +101,10 @@ _QUOTA: Final = {"requests_per_min": "RPM", "tokens_per_min": "TPM"}
 """Which of LiveKit's quotas a pool of ours is, by the end of its id."""
 
 
-def _quota(body: Mapping[str, Any]) -> dict[str, str]:
+def _quota(body: Mapping[str, Any], units_of: Callable[[str], int]) -> dict[str, str]:
     """LiveKit's clients log these; what is used up is used up to its limit."""
-    headers = _retry(body)
-    name = _QUOTA.get(str(body["pool"]).rpartition(":")[2])
-    units = body.get("units")
-    if name and isinstance(units, int):
+    headers, pool = _retry(body), str(body["pool"])
+    name, units = _QUOTA.get(pool.rpartition(":")[2]), units_of(pool)
+    if name and units:
         headers[f"X-LiveKit-Inference-{name}-Limit"] = headers[f"X-LiveKit-Inference-{name}-Used"] = str(units)
     return headers

@@ -69,7 +69,11 @@ class InferenceServer:
             OSError: the port is in use.
         """
         self._plugins.preload()
-        self._gateway._runtime().start()
+        runtime = self._gateway._runtime()
+        if runtime.limits is not None:
+            # Before the first request, for what the fleet allows must be known by then.
+            runtime.limits.syncer.ask()
+        runtime.start()
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         for prefix in PREFIXES:
             app.router.add_get(f"{prefix}{PATH}/stt", self._stt)
@@ -181,7 +185,7 @@ class InferenceServer:
         except web.HTTPException:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a foreign plugin raises, its caller is answered
-            told = of_error(error)
+            told = of_error(error, self._units_of)
             _log(request, told, error)
             return _answered(told)
         finally:
@@ -199,6 +203,10 @@ class InferenceServer:
             session=session,
             provider=request.headers.get(PROVIDER_HEADER, ""),
         )
+
+    def _units_of(self, pool: str) -> int:
+        limits = self._gateway._runtime().limits
+        return 0 if limits is None else next((each.units for each in limits.book.pools if each.id == pool), 0)
 
     async def _live(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")

@@ -11,7 +11,8 @@ import msgspec
 
 from voicegateway.limits.lease import NS_PER_MS, NS_PER_S, RateLease, Reservation, SlotLease, boot_ns
 from voicegateway.limits.line import AnyLease, Line, Plan, Waiter
-from voicegateway_shared.limits import LimitMeter, PoolSpec, Target
+from voicegateway_shared.limits import PoolSpec, Target
+from voicegateway_shared.limits.pool import METERS_OF
 from voicegateway_shared.wire import Claim, Priority, SyncResponse
 from voicegateway_shared.wire.sync import CLAIMS_MAX
 
@@ -25,14 +26,6 @@ ROUND_TRIP_MS: Final = 10
 """Of a waiter's patience this is left for the way of the answer."""
 RETRY_MS_MIN: Final = 100
 """The least that a refused request is told to wait."""
-METERS_OF: Final[Mapping[str, frozenset[LimitMeter]]] = {
-    "llm": frozenset(("requests", "tokens", "slots")),
-    "stt": frozenset(("requests", "audio_ms", "sessions", "slots")),
-    "tts": frozenset(("requests", "characters", "sessions", "slots")),
-    "realtime": frozenset(("requests", "tokens", "audio_ms", "sessions", "slots")),
-}
-"""What a request of a modality can spend: a provider's limit of characters does not stop its language models."""
-
 Reason = Literal["limit", "paused", "learning", "closed"]
 Key = tuple[str, str, Priority]
 """Pool, project, priority."""
@@ -89,6 +82,11 @@ class LeaseBook:
         """Of the limits that are known, -1 while none are."""
         self.on_due: Callable[[], None] = lambda: None
         """Rung when there is something to tell sooner than `due_ns` said."""
+
+    @property
+    def pools(self) -> tuple[PoolSpec, ...]:
+        """The pools that are in force, as far as is known here."""
+        return self._pools
 
     def plan_for(self, target: Target, priority: Priority) -> Plan | None:
         """Return what a request must be admitted by; None when no limit is about it."""

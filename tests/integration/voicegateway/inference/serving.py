@@ -17,8 +17,10 @@ from livekit.agents import AgentSession, utils
 from tests.fixtures.otlp_sink import OtlpSink
 from tests.fixtures.waiting import eventually
 from tests.integration.testing_vendors.bench import QUICK
-from tests.integration.voicegateway.metering import QUICK_VOICE, TOKEN, Record
+from tests.integration.voicegateway.metering import QUICK_VOICE, TOKEN, Meter, Record, metering
 
+from voicegateway.inference_server.server import InferenceServer
+from voicegateway.inference_server.settings import Key, Settings
 from voicegateway.testing.vendors import CartesiaOptions, FaultPlan, OpenAIOptions, TruthRecord, VendorSimulators
 from voicegateway_shared.telemetry import attributes as names
 
@@ -26,6 +28,43 @@ API_KEY = "APItest"
 API_SECRET = "a-secret-that-is-long-enough-for-sha256"
 ENDED_S_MAX = 20.0
 STT, LLM, TTS = "deepgram/nova-3:en-US", "openai/gpt-4.1-mini", "cartesia/sonic-3:a-voice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """A server in the test's own process, for tests that look into it."""
+
+    server: InferenceServer
+    meter: Meter
+
+
+@asynccontextmanager
+async def serving_here(
+    directory: Path, *, settings: Mapping[str, Any] | None = None, decide_sync: Any = None, **metered: Any
+) -> AsyncIterator[Here]:
+    """Run it on the test's own loop, and point LiveKit at it; `metered` is what `metering` takes."""
+    async with metering(directory, **metered) as meter:
+        if decide_sync is not None:
+            meter.sink.decide_sync = decide_sync
+        given = Settings(
+            port=0,
+            **{
+                "keys": (Key(api_key=API_KEY, api_secret=API_SECRET),),
+                "plugins": plugin_settings(meter.sims),
+                "drain_s": 5.0,
+                **(settings or {}),
+            },
+        )
+        server = InferenceServer(given, meter.gateway)
+        with pytest.MonkeyPatch.context() as patch:
+            await server.start()
+            patch.setenv("LIVEKIT_API_KEY", API_KEY)
+            patch.setenv("LIVEKIT_API_SECRET", API_SECRET)
+            patch.setenv("LIVEKIT_INFERENCE_URL", server.url)
+            try:
+                yield Here(server=server, meter=meter)
+            finally:
+                await server.aclose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +115,7 @@ async def serving(
     with OtlpSink() as sink, pytest.MonkeyPatch.context() as patch:
         async with utils.http_context.open(), VendorSimulators(faults=faults, openai=openai, cartesia=cartesia) as sims:
             config = directory / "voicegw.yaml"
-            config.write_text(yaml.safe_dump({"inference": {"plugins": _plugins(sims), **(settings or {})}}))
+            config.write_text(yaml.safe_dump({"inference": {"plugins": plugin_settings(sims), **(settings or {})}}))
             given = {
                 "VOICEGATEWAY_URL": sink.url,
                 "VOICEGATEWAY_TOKEN": TOKEN,
@@ -111,7 +150,7 @@ async def serving(
                     await process.wait()
 
 
-def _plugins(sims: VendorSimulators) -> dict[str, Any]:
+def plugin_settings(sims: VendorSimulators) -> dict[str, Any]:
     return {
         "deepgram": sims.deepgram.plugin_kwargs(),
         "openai": sims.openai.plugin_kwargs(),
@@ -134,6 +173,13 @@ def untouched(**options: Any) -> AgentSession[Any]:
         },
         **options,
     )
+
+
+async def close(session: AgentSession[Any]) -> None:
+    """Close what a session made of its strings: it lives as long as the process else."""
+    for plugin in (session.stt, session.llm, session.tts):
+        if plugin is not None:
+            await plugin.aclose()
 
 
 def by_modality(records: list[Record]) -> dict[str, list[Record]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from livekit.agents import Agent
 from tests.fixtures.job import job
-from tests.integration.voicegateway.inference.serving import by_modality, serving, untouched
+from tests.integration.voicegateway.inference.serving import by_modality, close, serving, untouched
 
 from voicegateway.testing.fleet.call import Caller
 from voicegateway.testing.fleet.phone import Loudspeaker, Microphone
@@ -33,8 +33,7 @@ async def test_call_with_an_interruption_is_metered_to_the_unit(tmp_path: Path) 
             finally:
                 microphone.hang_up()
                 await session.aclose()
-                for plugin in (session.stt, session.llm, session.tts):
-                    await plugin.aclose()
+                await close(session)
             said = [item.text_content for item in session.history.items if item.type == "message"]
         bills = {bill.request_id: bill for bill in await served.bills()}
         assert await served.stop() == 0
