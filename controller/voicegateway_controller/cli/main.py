@@ -10,8 +10,12 @@ from voicegateway_controller.cli import (
     costs,
     demo,
     doctor,
+    inference,
     limits,
     output,
+    providers,
+    resolve,
+    routing,
     serve,
     sessions,
     tokens,
@@ -29,11 +33,15 @@ app.command("demo")(demo.demo)
 app.command("up")(serve.up)
 app.command("controller")(serve.controller)
 app.command("runner")(serve.runner)
+app.command("inference")(inference.inference)
 app.command("migrate")(serve.migrate)
 app.command("costs")(costs.costs)
+app.command("resolve")(resolve.resolve)
 app.command("doctor")(doctor.doctor)
 app.add_typer(limits.app, name="limits")
 app.add_typer(budgets.app, name="budgets")
+app.add_typer(routing.app, name="routing")
+app.add_typer(providers.app, name="providers")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(tokens.app, name="tokens")

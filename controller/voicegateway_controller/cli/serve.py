@@ -48,16 +48,25 @@ def up(
         str | None, typer.Option(envvar=["VOICEGATEWAY_REDIS_URL", "REDIS_URL"], help="Your own Redis or Valkey.")
     ] = None,
     home: Home = HOME_DEFAULT,
+    inference_port: Annotated[
+        int | None,
+        typer.Option(help="Port of the inference server, 0 for none; 8590 where that is free.", min=0, max=65535),
+    ] = None,
 ) -> None:
-    """Run everything on this machine: Postgres, Valkey, controller and runner. Ctrl-C stops it all."""
+    """Run everything on this machine: Postgres, Valkey, controller, runner, inference server. Ctrl-C stops it all."""
+    from voicegateway_controller.local.inference import port_for
     from voicegateway_controller.local.stack import LocalStack
+
+    served_on = port_for(inference_port)
 
     async def run() -> None:
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(signal_number, stopped.set)
-        stack = LocalStack(home, host=host, port=port, database_url=database_url, redis_url=redis_url)
+        stack = LocalStack(
+            home, host=host, port=port, database_url=database_url, redis_url=redis_url, inference_port=served_on
+        )
         async with stack:
             _welcome(stack)
             waiting = asyncio.create_task(stopped.wait())
@@ -79,4 +88,10 @@ def _welcome(stack: "LocalStack") -> None:
     output.line("on every worker, set:")
     output.line(f"  export VOICEGATEWAY_URL={connection.url}")
     output.line(f"  export VOICEGATEWAY_TOKEN={connection.worker_token}")
+    if stack.agents_environment:
+        output.line("or, without a change to an agent that names its models by strings:")
+        for name, value in stack.agents_environment.items():
+            output.line(f"  export {name}={value}")
+    else:
+        output.line("inference is not served: its packages are missing, its port is in use, or you said so")
     output.line("Ctrl-C stops everything; data stays.")

@@ -15,6 +15,7 @@ from voicegateway_controller.db.engine import make_engine
 from voicegateway_controller.db.migrate import upgrade
 from voicegateway_controller.embedded import EmbeddedServices
 from voicegateway_controller.embedded.ports import choose_port, is_free
+from voicegateway_controller.local import inference
 from voicegateway_controller.local.child import Child
 from voicegateway_controller.local.connection import Connection
 from voicegateway_shared.errors import ConfigurationError
@@ -38,13 +39,16 @@ class LocalStack:
         port: int | None = None,
         database_url: str | None = None,
         redis_url: str | None = None,
+        inference_port: int | None = None,
     ) -> None:
+        """Take where everything is; an inference server runs only where a port is given for it."""
         self.home = home.expanduser().absolute()
         self.services = EmbeddedServices(self.home, database_url=database_url, redis_url=redis_url)
         self.controller: Child
         self.runner: Child
         self._host = host
         self._port = _choose_port(port)
+        self._inference_port = None if inference_port is None else _choose_port(inference_port, option="inference-port")
         self.connection = self._make_connection()
         self._children: list[Child] = []
 
@@ -52,6 +56,13 @@ class LocalStack:
     def url(self) -> str:
         """Where the controller will listen, known before it does."""
         return self.connection.url
+
+    @property
+    def agents_environment(self) -> dict[str, str]:
+        """What agents set whose models this stack serves; nothing where it serves none."""
+        if self._inference_port is None:
+            return {}
+        return inference.agents_environment(self.connection, self._host, self._inference_port)
 
     @property
     def restarts(self) -> int:
@@ -67,6 +78,7 @@ class LocalStack:
             await self._register_tokens()
             self.connection.write(self.home)
             await self._ready()
+            self._start_inference()
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -107,6 +119,15 @@ class LocalStack:
         self._children = [self.controller, self.runner]
         self.controller.start()
 
+    def _start_inference(self) -> None:
+        """Once the controller is there: it is a holder as any worker."""
+        if self._inference_port is None:
+            return
+        told = inference.servers_environment(self.connection, self._host, self._inference_port, self.home)
+        served = Child("inference", inference.MODULE, environment=told, log_folder=self.home / "logs")
+        self._children.append(served)
+        served.start()
+
     async def _register_tokens(self) -> None:
         """Make this home's tokens known to its database; a kept home and database already agree."""
         engine = make_engine(self.services.database_url, pool_size=1, application_name="voicegateway-up")
@@ -140,9 +161,9 @@ class LocalStack:
             return False
 
 
-def _choose_port(port: int | None) -> int:
+def _choose_port(port: int | None, *, option: str = "port") -> int:
     if port is None:
         return choose_port(None)
     if not is_free(port):
-        raise ConfigurationError(f"port {port} is in use; stop what listens there or choose another with --port")
+        raise ConfigurationError(f"port {port} is in use; stop what listens there or choose another with --{option}")
     return port
