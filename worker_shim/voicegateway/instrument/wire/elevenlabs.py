@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from voicegateway.instrument import echoes
 from voicegateway.instrument.wire import owners
-from voicegateway.instrument.wire.dialect import NOTHING, Dialect, Said
+from voicegateway.instrument.wire.base64_audio import audio_in
+from voicegateway.instrument.wire.dialect import Dialect, Said
 from voicegateway.record import RequestRecord
 
 MULTI_STREAM: Final = "/multi-stream-input"
@@ -17,17 +18,8 @@ _BEGINNING_CHARS_MAX: Final = 512
 
 
 def _audio_chunk(message: str) -> Said:
-    # elevenlabs.io/docs/api-reference/speech-to-text/v-1-speech-to-text-realtime. Twenty a second for a whole call:
-    # the length of base64 tells that of the audio, so nothing is parsed and nothing decoded.
-    key = message.find(_AUDIO_KEY)
-    if key < 0:
-        return NOTHING
-    start = message.index('"', key + len(_AUDIO_KEY)) + 1
-    end = message.index('"', start)
-    if start == end:
-        return NOTHING
-    padding = message.count("=", end - 2, end)
-    return Said(audio_bytes=(end - start) * 3 // 4 - padding)
+    # elevenlabs.io/docs/api-reference/speech-to-text/v-1-speech-to-text-realtime
+    return audio_in(message, _AUDIO_KEY)
 
 
 def _session_started(record: RequestRecord, message: str) -> None:

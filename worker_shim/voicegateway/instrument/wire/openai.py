@@ -5,6 +5,7 @@ from typing import Final
 
 from voicegateway.instrument import vendor_usage
 from voicegateway.instrument.current import CURRENT
+from voicegateway.instrument.wire.base64_audio import audio_in
 from voicegateway.instrument.wire.dialect import NOTHING, Dialect, Said
 from voicegateway.record import RequestRecord
 
@@ -16,16 +17,8 @@ _COMPLETED: Final = '"conversation.item.input_audio_transcription.completed"'
 
 
 def _appended(message: str) -> Said:
-    # developers.openai.com/api/docs/api-reference/realtime-client-events. Twenty a second for a whole call: the length
-    # of base64 tells that of the audio, so nothing is parsed and nothing decoded.
-    key = message.find(_AUDIO_KEY) if _APPEND in message[:64] else -1
-    if key < 0:
-        return NOTHING
-    start = message.index('"', key + len(_AUDIO_KEY)) + 1
-    end = message.index('"', start)
-    if start == end:
-        return NOTHING
-    return Said(audio_bytes=(end - start) * 3 // 4 - message.count("=", end - 2, end))
+    # developers.openai.com/api/docs/api-reference/realtime-client-events
+    return audio_in(message, _AUDIO_KEY) if _APPEND in message[:64] else NOTHING
 
 
 def _transcribed(opened_by: RequestRecord, message: str) -> None:
