@@ -1,6 +1,7 @@
 """Model strings as LiveKit writes them: `deepgram/nova-3:multi`, `cartesia/sonic-3:<voice>`."""
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 from voicegateway_shared.errors import UnknownModel
 from voicegateway_shared.usage import Modality
@@ -35,3 +36,20 @@ class ModelId:
         if not model or not variant:
             raise UnknownModel(f"{text!r} is no model: nothing may be empty around ':'")
         return cls(provider=provider, model=model, variant=variant)
+
+
+_OUR_NAME: Final = "_voicegateway_model"
+"""On a plugin instance: the model's name where the plugin has none."""
+
+
+def name_model(plugin: Any, model: str) -> None:
+    """Remember what the model string called the model of a plugin that was not told, or does not say."""
+    try:
+        setattr(plugin, _OUR_NAME, model)
+    except AttributeError:
+        return  # It has slots: its model is "unknown".
+
+
+def our_name(plugin: Any) -> str:
+    """Return what was remembered of an instance; empty where nothing was."""
+    return str(getattr(plugin, _OUR_NAME, ""))

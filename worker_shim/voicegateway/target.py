@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from voicegateway.model_id import our_name
 from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway_shared.limits import Target
 
@@ -35,5 +36,5 @@ def target_for(facts: PluginFacts, model: str, *, project: str, agent: str) -> T
 
 
 def model_of(plugin: Any) -> str:
-    """The model's name, as the ledger has it."""
-    return str(getattr(plugin, "model", "") or "unknown")
+    """The model's name, as the ledger has it: the plugin's own word, or the model string's where it has none."""
+    return our_name(plugin) or str(getattr(plugin, "model", "") or "unknown")

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from voicegateway.model_id import ModelId
-from voicegateway.registry.arguments import arguments_for
+from voicegateway.model_id import ModelId, name_model
+from voicegateway.registry.arguments import MODEL_NAMES, arguments_for
 from voicegateway.registry.finding import find_provider
 from voicegateway.registry.installed import is_installed
 from voicegateway.registry.keys import find_key, fingerprint, key_in
@@ -61,6 +61,10 @@ def resolve(text: str, modality: Modality, **kwargs: Any) -> Resolved:
     parameters = inspect.signature(made_by).parameters
     arguments = arguments_for(plan.plugin_class, made_by, parameters, plan.model_id, modality, plan.given)
     plugin = _made(plan, made_by, arguments)
+    said = str(getattr(plugin, "model", "")).lower()
+    is_told = plan.plugin_class.adapt is not None or not arguments.keys().isdisjoint(MODEL_NAMES)
+    if not is_told or said in ("", "unknown", plan.provider.name):
+        name_model(plugin, plan.model_id.model)
     return Resolved(
         plugin=plugin,
         model_id=plan.model_id,

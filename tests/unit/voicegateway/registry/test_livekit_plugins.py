@@ -18,6 +18,7 @@ from tests.fixtures.livekit_plugins import EXAMPLES, KEY, SNAPSHOT, key_variable
 from voicegateway.registry import fingerprint, look, provider_of, resolve
 from voicegateway.registry.livekit_plugins import ALIASES, LIVEKIT, NOT_MODELS, guessed
 from voicegateway.registry.named import NAMED
+from voicegateway.target import model_of
 from voicegateway_shared.errors import ConfigurationError, MissingKey, UnknownModel
 from voicegateway_shared.usage import Modality
 
@@ -153,6 +154,25 @@ async def test_real_plugins_are_made_of_the_same_words(call: dict[str, Any]) -> 
     assert resolved.key_id == fingerprint(KEY)
     if "model" in call["arguments"]:
         assert plugin.model == model.partition(":")[0]
+    await plugin.aclose()
+
+
+@pytest.mark.parametrize(
+    ("text", "modality", "name"),
+    [
+        # These plugins take no model: its name is ours alone.
+        ("xai/stt-1:de", "stt", "stt-1"),
+        ("xai/tts-1:ara", "tts", "tts-1"),
+        ("gladia/solaria-1", "stt", "solaria-1"),
+        ("xai/grok-voice-latest", "realtime", "grok-voice-latest"),
+    ],
+)
+async def test_model_has_a_name_in_the_ledger_also_where_its_plugin_has_none(
+    text: str, modality: Modality, name: str
+) -> None:
+    plugin = resolve(text, modality).plugin
+
+    assert model_of(plugin) == name
     await plugin.aclose()
 
 
