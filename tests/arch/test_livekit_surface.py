@@ -16,6 +16,7 @@ from voicegateway import _attach, sessions
 from voicegateway.instrument import farewell, instrument, is_instrumented, owner, surface
 from voicegateway.instrument.current import CURRENT
 from voicegateway.record import PluginFacts
+from voicegateway.routing.journey import PASSAGE
 from voicegateway.runtime import reset_runtime
 from voicegateway_shared.usage import Modality
 
@@ -179,12 +180,33 @@ def test_whose_session_a_request_is_can_be_found() -> None:
 
     activity, pipeline = owner._variables()
     names = {variable.name for variable in (activity, pipeline, farewell.speech_variable())}
-    names |= {CURRENT.name, _RUNTIME_CONTEXT._current_context.name}  # type: ignore[attr-defined]  # OpenTelemetry's own
+    names |= {CURRENT.name, PASSAGE.name, _RUNTIME_CONTEXT._current_context.name}  # type: ignore[attr-defined]  # OpenTelemetry's own
 
     assert names == set(sessions._OF_ONE_REQUEST)
     assert "_stt_node" in inspect.getsource(audio_recognition._STTPipeline.__init__)
     assert "_primary_agent_session" in inspect.getsource(JobContext.__init__)
     assert "_activity" in inspect.getsource(agent_session.AgentSession.__init__)
+
+
+async def test_audio_that_waits_can_be_put_back() -> None:
+    channel: utils.aio.Chan[int] = utils.aio.Chan()
+    channel.send_nowait(2)
+
+    channel._queue.extendleft([1])
+
+    assert [channel.recv_nowait(), channel.recv_nowait()] == [1, 2]
+
+
+@pytest.mark.parametrize("stream", [llm.LLMStream, stt.RecognizeStream, tts.SynthesizeStream, tts.ChunkedStream])
+def test_who_serves_in_anothers_place_is_given_connection_options(stream: type[Any]) -> None:
+    source = inspect.getsource(stream.__init__)
+
+    assert "self._conn_options = conn_options" in source
+    assert "_conn_options" in inspect.getsource(stream._main_task)
+
+
+def test_a_first_word_is_told_from_a_silence() -> None:
+    assert "send_nowait" in vars(llm.llm._LLMEventChannel)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,14 @@ TARGETS_MAX: Final = 64
 SPEECHES_MAX: Final = 16
 """Speeches that wait to be spoken at once; an ordinary session has one or two."""
 _OF_ONE_REQUEST: Final = frozenset(
-    ("voicegateway_request", "agents_activity", "agents_speech_handle", "stt_pipeline", "current_context")
+    (
+        "voicegateway_request",
+        "voicegateway_passage",
+        "agents_activity",
+        "agents_speech_handle",
+        "stt_pipeline",
+        "current_context",
+    )
 )
 """Context variables that belong to what runs at the moment, not to the job."""
 

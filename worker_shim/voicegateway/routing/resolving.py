@@ -18,6 +18,7 @@ from voicegateway.record import PluginFacts
 from voicegateway.registry import look, resolve
 from voicegateway.routing.arguments import Arguments
 from voicegateway.routing.asked import Asked, Model, UnknownName, asked_for
+from voicegateway.routing.realtime import fall_back
 from voicegateway.routing.route import Member, Route
 from voicegateway.routing.stacks import parts_of
 from voicegateway.routing.standing import Caller, is_throttled, standing_of
@@ -84,8 +85,10 @@ def resolve_asked(
         raise _nobody(asked, modality, rejections)
     _say_once(asked, modality, found, rejections)
     front = decision.order[0]
-    if len(found) == 1 or modality == "realtime":
+    if len(found) == 1:
         return found[front].plugin
+    if modality == "realtime":
+        return _fall_back([found[index].plugin for index in decision.order])
     _speak_soon(now)
     stand_together(
         Route(
@@ -104,6 +107,13 @@ def resolve_asked(
         )
     )
     return found[front].plugin
+
+
+def _fall_back(plugins: Sequence[Any]) -> Any:
+    try:
+        return fall_back(plugins)
+    except ValueError as error:
+        raise ConfigurationError(f"realtime: {error}; name models that agree") from error
 
 
 def stack_parts(name: str | None, *, project: str | None, runtime: "Callable[[], Runtime]") -> dict[Modality, str]:
