@@ -19,7 +19,7 @@ class ApiClient:
         self._http = requests.Session()
         self._http.headers["Authorization"] = f"Bearer {token}"
 
-    def get(self, path: str, **query: str) -> Any:
+    def get(self, path: str, **query: str | list[str]) -> Any:
         """Return the JSON at a path.
 
         Raises:

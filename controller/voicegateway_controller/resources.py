@@ -36,7 +36,7 @@ from voicegateway_controller.limits import (
 from voicegateway_controller.queue import HintSender
 from voicegateway_controller.redis_client import open_redis
 from voicegateway_controller.reports.service import Reports
-from voicegateway_controller.routing import Routings
+from voicegateway_controller.routing import Explainer, Routings
 from voicegateway_controller.sessions import Directives
 from voicegateway_controller.sessions.service import SessionEnding
 from voicegateway_controller.settings import Settings
@@ -61,6 +61,7 @@ class Resources:
     budgets: Budgets
     budgets_view: BudgetsView
     routings: Routings
+    explainer: Explainer
     alerts: Alerts
     money: Money
     directives: Directives
@@ -115,6 +116,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             budgets=budgets,
             budgets_view=BudgetsView(budgets, standings, history),
             routings=routings,
+            explainer=Explainer(routings, limits, pools, budgets, standings, load_catalog(), health),
             alerts=alerts,
             money=money,
             directives=directives,

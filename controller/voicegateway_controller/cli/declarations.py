@@ -27,6 +27,19 @@ def read_declarations(file: Path, name: str) -> tuple[list[Any], dict[str, Any]]
     Raises:
         ConfigurationError: it cannot be read, or has no such list.
     """
+    document = read_file(file)
+    found = document.get(name)
+    if not isinstance(found, list):
+        raise ConfigurationError(f"{file}: must have a list `{name}:`")
+    return found, document
+
+
+def read_file(file: Path) -> dict[str, Any]:
+    """Return what a file says by name, nothing where it says nothing so.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
     try:
         if file.stat().st_size > FILE_BYTES_MAX:
             raise ConfigurationError(f"{file}: larger than {FILE_BYTES_MAX} bytes")
@@ -39,10 +52,7 @@ def read_declarations(file: Path, name: str) -> tuple[list[Any], dict[str, Any]]
         raise ConfigurationError(f"{file} is no YAML: {' '.join(str(error).split())}") from error
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"{file}: {error}; write plain texts and whole numbers") from error
-    found = document.get(name) if isinstance(document, dict) else None
-    if not isinstance(found, list):
-        raise ConfigurationError(f"{file}: must have a list `{name}:`")
-    return found, document
+    return document if isinstance(document, dict) else {}
 
 
 def say_applied(applied: dict[str, Any], noun: str) -> None:

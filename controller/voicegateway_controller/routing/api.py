@@ -1,14 +1,16 @@
 """Routing over HTTP: declare chains, stacks and defaults, see them, ask who would serve a request now."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from voicegateway_controller.declared.http import expected_revision, read_model, takes
 from voicegateway_controller.errors import Forbidden
 from voicegateway_controller.http.auth import Operator, Reader
 from voicegateway_controller.resources import Resources
 from voicegateway_controller.routing import schemas
+from voicegateway_controller.routing.explaining import Question
 
 router = APIRouter(prefix="/api/v1", tags=["routing"])
 
@@ -47,6 +49,38 @@ async def declare(
         stacks=len(applied.routing.stacks),
         warnings=list(applied.warnings),
     )
+
+
+@router.get("/resolve", summary="Who would serve a request now")
+async def resolve(
+    request: Request,
+    access: Reader,
+    asked: Annotated[
+        list[str] | None,
+        Query(description="Model strings, or the name of one chain or stack; without any, the project's defaults."),
+    ] = None,
+    project: Annotated[str, Query(description="Who pays.", max_length=256)] = "default",
+    modality: Annotated[str | None, Query(description="`stt`, `llm`, `tts` or `realtime`; all when absent.")] = None,
+    session: Annotated[str, Query(description="For `sticky`: the session that asks.", max_length=256)] = "",
+    account: Annotated[
+        list[str] | None,
+        Query(description="`provider:fingerprint` of a key that would be used; without, breakers of any key count."),
+    ] = None,
+) -> schemas.Resolution:
+    """The decision as it would be taken now, each candidate with its reasons, its price and its speed.
+
+    By what the fleet knows: breakers, what is switched off, limits, budgets, prices; not by what a worker alone knows,
+    its packages and keys.
+    """
+    if not access.allows(project):
+        raise Forbidden(f"the token does not reach project {project!r}")
+    accounts = dict(each.split(":", 1) for each in account or () if ":" in each)
+    question = Question(
+        asked=tuple(asked or ()), modality=modality, project=project, session=session, accounts=accounts
+    )
+    now = datetime.now(UTC)
+    explanation = await _resources(request).explainer.explain(question, allows=access.allows, now=now)
+    return schemas.Resolution.of(explanation, project=project, as_of=now)
 
 
 def _resources(request: Request) -> Resources:

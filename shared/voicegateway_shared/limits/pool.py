@@ -1,6 +1,8 @@
 """Pool: the fleet-wide quantity behind one limit, as the controller tells it to holders."""
 
+from collections.abc import Mapping
 from math import gcd
+from types import MappingProxyType
 from typing import Final, Literal
 
 import msgspec
@@ -9,6 +11,15 @@ from voicegateway_shared.limits.selector import Selector
 
 LimitMeter = Literal["requests", "tokens", "characters", "audio_ms", "sessions", "slots"]
 METERS: Final[tuple[LimitMeter, ...]] = ("requests", "tokens", "characters", "audio_ms", "sessions", "slots")
+METERS_OF: Final[Mapping[str, frozenset[LimitMeter]]] = MappingProxyType(
+    {
+        "llm": frozenset(("requests", "tokens", "slots")),
+        "stt": frozenset(("requests", "audio_ms", "sessions", "slots")),
+        "tts": frozenset(("requests", "characters", "sessions", "slots")),
+        "realtime": frozenset(("requests", "tokens", "audio_ms", "sessions", "slots")),
+    }
+)
+"""What a request of a modality can spend: a provider's limit of characters does not stop its language models."""
 OfflinePolicy = Literal["fair_share", "open", "closed"]
 
 RATE_LEASE_MS: Final = 3_000

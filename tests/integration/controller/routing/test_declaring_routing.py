@@ -18,7 +18,7 @@ from voicegateway_shared.routing import Routing, parse_routing
 
 MINI, OSS = "openai/gpt-4.1-mini", "groq/openai/gpt-oss-120b"
 FAST = {"chains": {"llm": {"fast": {"models": [MINI, OSS], "strategy": "cheapest"}}}}
-WHOLE = {
+WHOLE: dict[str, Any] = {
     "chains": {"llm": {"fast": [MINI, {"model": OSS, "weight": 2, "options": {"temperature": 0.2}}]}},
     "stacks": {"premium": {"stt": "deepgram/nova-3", "llm": "fast", "tts": "cartesia/sonic-3"}},
     "defaults": {"stack": "premium"},

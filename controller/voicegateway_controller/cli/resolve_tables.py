@@ -1,0 +1,65 @@
+"""Tables of a decision: the candidates in the order in which they are asked, each with its reasons."""
+
+from typing import Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+WIDE: Final = 120
+_KEYS: Final = {True: "yes", False: "no", None: "–"}
+
+
+def headline(part: dict[str, Any], answer: dict[str, Any]) -> Text:
+    """One line: what was asked about, and who would serve."""
+    whose = f" of project {part['project']}" if part["project"] else ""
+    what = f"chain {part['chain']}{whose}" if part["chain"] else "as asked"
+    how = f"{part['strategy']}{', hedged' if part['hedge'] else ''}"
+    if part["is_throttled"]:
+        how += ", throttled by a budget"
+    line = Text(f"{part['modality']} ({what}, {how}): ")
+    if part["serves"] is None:
+        line.append("nobody can serve", style="red")
+    else:
+        line.append(part["serves"], style="bold")
+        if part["is_last_resort"]:
+            line.append(", as a last resort: nobody passes", style="yellow")
+    return line
+
+
+def candidates_table(part: dict[str, Any], *, width: int) -> Table:
+    """One row per candidate, first to last; those that are never asked at the end."""
+    is_weighted = part["strategy"] in ("weighted", "sticky")
+    table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
+    table.add_column("order", justify="right", no_wrap=True)
+    table.add_column("candidate", no_wrap=True)
+    table.add_column("passes", no_wrap=True)
+    if is_weighted:
+        table.add_column("weight", justify="right", no_wrap=True)
+    table.add_column("price", justify="right", no_wrap=True)
+    table.add_column("p50 TTFB", justify="right", no_wrap=True)
+    table.add_column("key here", no_wrap=True)
+    table.add_column("why", no_wrap=width < WIDE, overflow="ellipsis" if width < WIDE else "fold")
+    for each in sorted(part["candidates"], key=lambda each: (each["place"] is None, each["place"] or each["position"])):
+        cells: list[str | Text] = [
+            "–" if each["place"] is None else str(each["place"]),
+            each["model"],
+            Text("yes", style="green") if each["passes"] else Text("no", style="red"),
+        ]
+        if is_weighted:
+            cells.append(str(each["weight"]))
+        cells += [
+            each["unpriced"] if each["price_usd"] is None else f"${each['price_usd']}",
+            "–" if each["ttfb_p50_ms"] is None else f"{each['ttfb_p50_ms']} ms",
+            _KEYS[each["has_key_here"]],
+            _why(each),
+        ]
+        table.add_row(*cells)
+    return table
+
+
+def _why(each: dict[str, Any]) -> str:
+    reasons = [
+        f"{reason['reason']} ({reason['detail']})" if reason["detail"] else reason["reason"]
+        for reason in each["rejections"]
+    ]
+    return "; ".join([*reasons, *(["slower than it was"] if each["is_degraded"] else [])])
