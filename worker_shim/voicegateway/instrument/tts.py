@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from voicegateway import tracing
-from voicegateway.instrument import relay, request, second_opinion, wire
+from voicegateway.instrument import relay, relay_tts, request, second_opinion, shell, wire
+from voicegateway.instrument.relay_tts import TTSRelay
 from voicegateway.record import PluginFacts, RequestRecord
+from voicegateway.routing.journey import Passage
 from voicegateway.runtime import current_runtime
 
 NS_PER_S = 1_000_000_000
+RELAY: Final = TTSRelay()
 
 
 def methods(cls: Any) -> dict[str, Any]:
@@ -21,24 +24,30 @@ def methods(cls: Any) -> dict[str, Any]:
             return cls.synthesize(self, text, *args, **kwargs)
         passage = relay.passage_of(self)
         if relay.is_anothers(passage, self):
-            return relay.stand_in(passage, "synthesize", (text, *args), kwargs)
-        return _observed(self, cls.synthesize, (text, *args), kwargs, text=text)
+            return shell.chunks_of(self, cls.synthesize, passage, text, args, kwargs)
+        return _observed(self, cls.synthesize, (text, *args), kwargs, passage, text=text)
 
     def stream(self: Any, *args: Any, **kwargs: Any) -> Any:
         if request.is_nested(self):
             return cls.stream(self, *args, **kwargs)
         passage = relay.passage_of(self)
         if relay.is_anothers(passage, self):
-            return relay.stand_in(passage, "stream", args, kwargs)
-        return _observed(self, cls.stream, args, kwargs, text=None)
+            return shell.stream_of(self, cls.stream, passage, args, kwargs)
+        return _observed(self, cls.stream, args, kwargs, passage, text=None)
 
     def prewarm(self: Any) -> None:
         # A pooled socket opened now is used by a later request: it must be a metered one.
         wire.meter_session(self)
         cls.prewarm(self)
 
+    tell = second_opinion.emit_of(cls)
+
+    def emit(self: Any, event: str, *args: Any) -> None:
+        if event != "error" or not relay_tts.is_mended_elsewhere(self):
+            tell(self, event, *args)
+
     overridden: dict[str, Any] = {
-        "emit": second_opinion.emit_of(cls),
+        "emit": emit,
         "synthesize": synthesize,
         "prewarm": prewarm,
     }
@@ -47,10 +56,14 @@ def methods(cls: Any) -> dict[str, Any]:
     return overridden
 
 
-def _observed(plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any, *, text: str | None) -> Any:
+def _observed(
+    plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any, passage: Passage | None, *, text: str | None
+) -> Any:
     try:
         runtime = current_runtime()
         record = _record(plugin)
+        relay.begin(record, passage, args, kwargs)
+        tracing.start_span(record)
         scope = request.entered(record)
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
         current_runtime().hook_failed("tts", error)
@@ -73,7 +86,9 @@ def _observed(plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any, *, 
         else:
             stream.push_text = _counted_text(stream.push_text, record)
         second_opinion.expect(plugin, record, stream)
-        request.follow(stream, task, record, runtime)
+        followed = relay_tts.prepare(stream, record, is_streamed=text is None)
+        request.follow(stream, task, record, runtime, RELAY)
+        followed()
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
         runtime.hook_failed("tts", error)
     return stream
@@ -83,9 +98,7 @@ def _record(plugin: Any) -> RequestRecord:
     facts: PluginFacts = plugin._voicegateway_facts
     options = getattr(plugin, "_opts", None)
     voice = getattr(options, "voice", None) or getattr(options, "voice_id", None) or facts.variant
-    record = request.open_record(plugin, facts, voice=voice if isinstance(voice, str) else "")
-    tracing.start_span(record)
-    return record
+    return request.open_record(plugin, facts, voice=voice if isinstance(voice, str) else "")
 
 
 def _stream_in_disguise() -> tuple[type, ...]:
@@ -128,7 +141,8 @@ def _first_audio(record: RequestRecord, stream: Any, audio: Any, frame: Any) -> 
 def _counted_text(push_text: Callable[[str], None], record: RequestRecord) -> Callable[[str], None]:
     def counted(token: str) -> None:
         push_text(token)
-        record.pushed += len(token)
+        if not record.passed_on:
+            record.pushed += len(token)
 
     return counted
 
