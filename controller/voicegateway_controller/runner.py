@@ -36,6 +36,9 @@ from voicegateway_controller.db.partitions import ensure_partitions
 from voicegateway_controller.declared import SetCopy
 from voicegateway_controller.errors import ControllerError, DatabaseUnavailable, SchemaNotMigrated
 from voicegateway_controller.fleet.presence import Presence
+from voicegateway_controller.health import HealthStore
+from voicegateway_controller.health.watching import INTERVAL_S as BREAKERS_INTERVAL_S
+from voicegateway_controller.health.watching import BreakerWatch
 from voicegateway_controller.ledger import Ledger, verify_rollups
 from voicegateway_controller.logs import get_logger
 from voicegateway_controller.queue import QUEUE_NAME, ROLLUP_JOB, open_queue
@@ -109,7 +112,7 @@ class Runner:
     def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self._settings = settings
         self._engine = engine
-        self._catalog = load_catalog()
+        self._catalog = load_catalog(settings.local_nodes)
         self.ledger = Ledger(
             engine,
             self._catalog,
@@ -154,6 +157,8 @@ class Runner:
         watch = AnomalyWatch(History(self._engine), budgets, alerts.raise_)
         yield Step("anomalies", watch.step, WATCH_INTERVAL_S)
         escalation = Escalation(Directives(redis), presence.holders, alerts, self._rooms)
+        breakers = BreakerWatch(HealthStore(redis), alerts.raise_, open_s=self._settings.alert_breaker_open_s)
+        yield Step("health.breakers", breakers.step, BREAKERS_INTERVAL_S)
         yield Step("sessions.escalation", escalation.step, ESCALATION_INTERVAL_S)
 
     async def _sweep(self) -> None:

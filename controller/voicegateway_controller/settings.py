@@ -1,5 +1,6 @@
 """Every setting of the controller and the runner, with what it means; read once, at start."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -8,6 +9,8 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from voicegateway_shared.errors import ConfigurationError
+from voicegateway_shared.pricing import Catalog
+from voicegateway_shared.pricing.nodes import read_nodes
 
 ENV_PREFIX: Final = "VOICEGATEWAY_"
 CLUSTER_SUFFIX: Final = "+cluster"
@@ -124,6 +127,15 @@ class Settings(DatabaseSettings):
         Field(description="How often the runner looks for unrated spans that no hint told it about.", gt=0, le=60),
     ] = 1.0
 
+    local_nodes: Annotated[
+        str,
+        Field(
+            description="What nodes with local models cost: `whisper=0.70/8, kokoro=0.70/8` is dollars per hour / how "
+            "many requests one node serves at once when full; `whisper/large-v3=2.10/4` is for that model alone. "
+            "Without it local models are unrated, not free.",
+        ),
+    ] = ""
+
     alert_webhook_url: Annotated[
         SecretStr | None,
         Field(description="Where alerts are POSTed, signed as Standard Webhooks are; needs the secret below."),
@@ -152,6 +164,9 @@ class Settings(DatabaseSettings):
     alert_ledger_lag_s: Annotated[
         float, Field(description="A span that waits longer than this to be rated is told as an alert.", ge=1, le=86_400)
     ] = 300.0
+    alert_breaker_open_s: Annotated[
+        float, Field(description="A vendor's breaker that stays open for so long is told as an alert.", ge=1, le=86_400)
+    ] = 60.0
     livekit_url: Annotated[
         str,
         Field(
@@ -161,6 +176,12 @@ class Settings(DatabaseSettings):
     ] = ""
     livekit_api_key: Annotated[str, Field(description="API key of that server.")] = ""
     livekit_api_secret: Annotated[SecretStr | None, Field(description="API secret of that server.")] = None
+
+    @field_validator("local_nodes")
+    @classmethod
+    def _are_nodes(cls, text: str) -> str:
+        Catalog.builtin().extended(read_nodes(text, stated_on=datetime.now(UTC).date()))
+        return text
 
     @field_validator("redis_url")
     @classmethod

@@ -1,11 +1,13 @@
 """Choose the price catalogue and note which versions have rated anything."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller.db.engine import raw_connection
 from voicegateway_shared.pricing import Catalog
+from voicegateway_shared.pricing.nodes import read_nodes
 
 BUILTIN: Final = "builtin"
 RECORD: Final = """
@@ -13,9 +15,10 @@ INSERT INTO price_catalog (version, source) VALUES ($1, $2) ON CONFLICT (version
 """
 
 
-def load_catalog() -> Catalog:
-    """Return the catalogue to rate with: the one shipped with this package."""
-    return Catalog.builtin()
+def load_catalog(local_nodes: str = "") -> Catalog:
+    """Return the catalogue to rate with: the one shipped with this package, and what local nodes are said to cost."""
+    nodes = read_nodes(local_nodes, stated_on=datetime.now(UTC).date())
+    return Catalog.builtin().extended(nodes) if nodes else Catalog.builtin()
 
 
 async def record_catalog(engine: AsyncEngine, catalog: Catalog, *, source: str = BUILTIN) -> None:

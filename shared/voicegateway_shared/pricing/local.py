@@ -5,10 +5,13 @@ from datetime import UTC, date, datetime
 
 from voicegateway_shared.pricing.document import Document
 from voicegateway_shared.pricing.errors import CatalogError
+from voicegateway_shared.pricing.names import ANY
 from voicegateway_shared.pricing.price import Price, Source
 from voicegateway_shared.pricing.quantity import Quantity, parse_decimal
 
 LOCAL_PROVIDER = "local"
+ANY_MODEL = "any"
+"""In the place of a model's name: every model of the provider that has no price of its own."""
 
 
 def local_document(
@@ -39,7 +42,7 @@ def local_document(
     if slots < 1:
         raise CatalogError([f"local node: slots: {slots} must be at least 1"])
     document = Document("local node", provider=provider)
-    document.names = [(model, ()) for model in models]
+    document.names = [(model, (ANY,) if model == ANY_MODEL else ()) for model in models]
     document.prices = [
         Price(
             provider=provider,

@@ -9,7 +9,10 @@ PLACEHOLDERS: Final = {
     "{yyyymmdd}": r"[0-9]{8}",
     "{voice}": r"[a-z]+",
     "{language}": r"[a-z]{2}",
+    "{any}": r".+",
 }
+ANY: Final = "{any}"
+"""Alone, it is every model that has no row of its own."""
 
 
 class ModelNames:
@@ -56,7 +59,7 @@ class ModelNames:
             problems += [
                 f"alias {text!r} of {owner!r} also matches {name!r}, which means {other!r}"
                 for name, other in self._exact.items()
-                if other != owner and pattern.fullmatch(name)
+                if other != owner and text != ANY and pattern.fullmatch(name)
             ]
         return problems
 

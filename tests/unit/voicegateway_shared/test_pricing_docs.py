@@ -44,7 +44,7 @@ def test_second_example_makes_a_catalogue() -> None:
     scope: dict[str, Any] = {}
     exec(code, scope)  # As above.
 
-    assert [price.model for price in scope["catalog"].prices if price.provider == "local"] == ["llama3.2"]
+    assert [price.model for price in scope["catalog"].prices if price.provider == "ollama"] == ["llama3.2"]
 
 
 def test_price_id_shown_exists() -> None:

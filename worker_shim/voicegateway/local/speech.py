@@ -57,10 +57,12 @@ class LocalTTS(tts.TTS[Any]):
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.ChunkedStream:
         """Speak a whole text, sentence by sentence."""
+        node_of_request(self)
         return _WholeSpeech(tts=self, input_text=text, conn_options=conn_options)
 
     def stream(self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> tts.SynthesizeStream:
         """Speak each sentence as soon as it is complete."""
+        node_of_request(self)
         return _Speech(tts=self, conn_options=conn_options)
 
     @abstractmethod

@@ -19,6 +19,12 @@ def tone(duration_s: float, *, sample_rate: int = 16_000, channels: int = 1) -> 
     return rtc.AudioFrame(data=data, sample_rate=sample_rate, num_channels=channels, samples_per_channel=count)
 
 
+def silence(duration_s: float) -> rtc.AudioFrame:
+    """Nothing, of which there is much at once."""
+    count = round(duration_s * 16_000)
+    return rtc.AudioFrame(data=bytes(2 * count), sample_rate=16_000, num_channels=1, samples_per_channel=count)
+
+
 def slots_of(plugin: Any) -> Any:
     """The slots of a plugin's loaded model."""
     return plugin._local.load().slots

@@ -10,7 +10,7 @@ import pytest
 from livekit.agents import APIError, APIStatusError
 from tests.fixtures.tiny_whisper import make_whisper
 from tests.fixtures.waiting import eventually
-from tests.integration.voicegateway.local.engines import ONCE, slots_of, tone
+from tests.integration.voicegateway.local.engines import ONCE, silence, slots_of, tone
 
 from voicegateway import gateway
 from voicegateway.local import audio, loaded, prewarm_model
@@ -189,8 +189,8 @@ async def test_cancelled_transcription_ends_behind_the_segment_it_is_at(models: 
         return passed_on(), info
 
     engine.transcribe = observed
-    # Each segment of this model is a second long.
-    task = asyncio.create_task(stt.recognize(tone(10.0)))
+    # This model hears one segment in each window of half a minute.
+    task = asyncio.create_task(stt.recognize(silence(120.0)))
     await eventually(at_second.is_set)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
