@@ -21,8 +21,8 @@ class ProviderStatus:
     name: str
     modalities: tuple[Modality, ...]
     """What it does; empty: a plugin that nobody told us of, and that has not been looked into."""
-    is_installed: bool
-    """For at least one of its modalities."""
+    installed: tuple[Modality, ...]
+    """Those of it whose package is here."""
     has_key: bool | None
     """Whether one of its key's variables is set; None: it has no key, or none that we know of."""
     key_variables: tuple[str, ...]
@@ -44,7 +44,7 @@ def _status(provider: Provider) -> ProviderStatus:
     return ProviderStatus(
         name=provider.name,
         modalities=() if provider.source == "guess" else provider.modalities,
-        is_installed=any(is_installed(each) for each in classes),
+        installed=tuple(name for name in provider.modalities if any(map(is_installed, provider.classes[name]))),
         has_key=set_key(variables) is not None if variables else None,
         key_variables=variables,
         install=provider.install,

@@ -1,6 +1,7 @@
 """Looking and listing: what can be said of models and providers without making or importing a plugin."""
 
 import json
+import os
 import subprocess
 import sys
 from types import ModuleType
@@ -96,14 +97,44 @@ def test_every_provider_is_listed_those_we_name_first(monkeypatch: pytest.Monkey
     assert listed[names.index("deepgram")] == ProviderStatus(
         name="deepgram",
         modalities=("stt", "tts"),
-        is_installed=True,
+        installed=("stt", "tts"),
         has_key=True,
         key_variables=("DEEPGRAM_API_KEY",),
         install="voicegateway[deepgram]",
         source="voicegateway",
     )
     ollama = listed[names.index("ollama")]
-    assert (ollama.is_installed, ollama.has_key) == (True, None)
+    assert (ollama.installed, ollama.has_key) == (("llm",), None)
+
+
+def run(*words: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-m", "voicegateway", "providers", *words],
+        capture_output=True, text=True, timeout=60, check=True,
+        env={**os.environ, "DEEPGRAM_API_KEY": "a-key"},
+    )  # fmt: skip
+    assert ran.stderr == ""
+    return ran.stdout
+
+
+def test_command_prints_what_can_be_used_here_and_what_is_lacking() -> None:
+    lines = run().splitlines()
+
+    assert "deepgram      stt, tts" in lines
+    assert "ollama        llm" in lines
+    assert "groq          stt, llm, tts             set GROQ_API_KEY" in lines
+    assert (
+        "telnyx        stt, llm, tts             stt, tts: pip install 'livekit-plugins-telnyx'; set TELNYX_API_KEY"
+        in lines
+    )
+    assert not [line for line in lines if line.startswith("asyncai")]
+
+
+def test_command_prints_all_and_as_json() -> None:
+    lacking = "tts: pip install 'livekit-plugins-asyncai'; set ASYNCAI_API_KEY"
+
+    assert f"asyncai       tts                       {lacking}" in run("--all").splitlines()
+    assert {each["name"] for each in json.loads(run("--json"))} >= {*NAMED, *LIVEKIT}
 
 
 def test_parameters_of_a_model_are_those_of_the_class_that_it_gets() -> None:

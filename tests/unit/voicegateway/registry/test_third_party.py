@@ -109,7 +109,7 @@ def test_it_is_listed(install: Install) -> None:
 
     status = next(each for each in providers() if each.name == "acme")
 
-    assert (status.modalities, status.is_installed, status.has_key) == (("stt", "tts"), True, True)
+    assert (status.modalities, status.installed, status.has_key) == (("stt", "tts"), ("tts",), True)
     assert (status.install, status.source) == ("acme-voices", "entry point")
 
 
