@@ -1,5 +1,6 @@
 """A realtime model that fails is replaced in the middle of a call, and the next one knows what was said."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ def served_by(model: Any) -> str:
     return str(model.metrics_metadata["model_name"])
 
 
+def has(said: list[str], number: int) -> bool:
+    return len(said) >= number
+
+
 async def converse(
     model: Any, *questions: str, swaps_first: bool = False, swaps_last: bool = False
 ) -> tuple[list[str], list[Any]]:
@@ -47,7 +52,7 @@ async def converse(
             await eventually(lambda: served_by(model) == "gpt-realtime-mini", within_s=20)
         for number, question in enumerate(questions, 1):
             session.generate_reply(user_input=question)
-            await eventually(lambda number=number: len(said) >= number, within_s=20)
+            await eventually(partial(has, said, number), within_s=20)
         if swaps_last:
             await eventually(lambda: served_by(model) == "gpt-realtime-mini", within_s=20)
             await eventually(lambda: session.agent_state == "listening" and len(said) > len(questions), within_s=20)

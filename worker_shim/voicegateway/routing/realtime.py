@@ -22,7 +22,7 @@ def fall_back(plugins: Sequence[Any]) -> Any:
     from livekit.agents.llm import RealtimeModelFallbackAdapter
 
     for plugin in plugins[:-1]:
-        options = getattr(plugin, "_opts", None)
+        options: Any = getattr(plugin, "_opts", None)
         connection = getattr(options, "conn_options", None)
         if connection is not None:
             options.conn_options = dataclasses.replace(connection, max_retry=0)
