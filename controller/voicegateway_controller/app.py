@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from voicegateway_controller.alerts import api as alerts_api
 from voicegateway_controller.budgets import api as budgets_api
 from voicegateway_controller.fleet import worker_api as fleet_worker_api
+from voicegateway_controller.health import api as providers_api
 from voicegateway_controller.http import health, problems, spa
 from voicegateway_controller.limits import api as limits_api
 from voicegateway_controller.reports import api as reports_api
@@ -40,5 +41,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(routing_api.router)
     app.include_router(alerts_api.router)
     app.include_router(sessions_api.router)
+    app.include_router(providers_api.router)
     app.include_router(spa.router)
     return app

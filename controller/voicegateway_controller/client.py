@@ -36,6 +36,10 @@ class ApiClient:
         """Send a document; return the answer's JSON. Raises VoiceGatewayError as `get` does."""
         return self._ask("POST", path, json=document, timeout_s=timeout_s)
 
+    def delete(self, path: str, **query: str) -> Any:
+        """Take away what is at a path; return the answer's JSON. Raises VoiceGatewayError as `get` does."""
+        return self._ask("DELETE", path, params=query)
+
     def _ask(self, method: str, path: str, *, timeout_s: float = TIMEOUT_S, **arguments: Any) -> Any:
         try:
             response = self._http.request(method, f"{self._url}{path}", timeout=timeout_s, **arguments)

@@ -21,7 +21,7 @@ from voicegateway_controller.declared import SetCopy
 from voicegateway_controller.errors import DatabaseUnavailable
 from voicegateway_controller.fleet import Fleet
 from voicegateway_controller.fleet.presence import Presence
-from voicegateway_controller.health import HealthBoard, HealthStore, RoutingAnswering, Switching
+from voicegateway_controller.health import HealthBoard, HealthGauges, HealthStore, RoutingAnswering, Switching
 from voicegateway_controller.limits import (
     DefinitionsCopy,
     Gauges,
@@ -67,6 +67,7 @@ class Resources:
     directives: Directives
     session_ending: SessionEnding
     health: HealthBoard
+    switching: Switching
 
 
 @asynccontextmanager
@@ -90,15 +91,19 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     standings = Standings(money_pools, WindowSums(engine))
     budgets = Budgets(engine, SetCopy(redis, "budgets"), standings)
     routings = Routings(engine, SetCopy(redis, "routing"))
-    tariffs = Tariffs(engine, load_catalog())
+    catalog = load_catalog(settings.local_nodes)
+    tariffs = Tariffs(engine, catalog)
     directives = Directives(redis)
     alerts = Alerts(engine)
     money = Money(engine, redis, budgets, money_pools, tariffs=tariffs, directives=directives, notify=alerts)
-    health = HealthBoard(HealthStore(redis), Switching(engine))
+    switching = Switching(engine)
+    health = HealthBoard(HealthStore(redis), switching)
+    health_gauges = HealthGauges(health)
     fleet = Fleet(redis, Leasing(limits, pools, signals), money.leasing, RoutingAnswering(health, routings))
     try:
         await asyncio.gather(limits.start(), budgets.start(), routings.start(), health.start())
         gauges.start()
+        health_gauges.start()
         tariffs.start()
         money.start()
         yield Resources(
@@ -116,14 +121,16 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             budgets=budgets,
             budgets_view=BudgetsView(budgets, standings, history),
             routings=routings,
-            explainer=Explainer(routings, limits, pools, budgets, standings, load_catalog(), health),
+            explainer=Explainer(routings, limits, pools, budgets, standings, catalog, health),
             alerts=alerts,
             money=money,
             directives=directives,
             session_ending=SessionEnding(engine, Presence(redis), directives),
             health=health,
+            switching=switching,
         )
     finally:
+        await health_gauges.close()
         await health.close()
         await money.close()
         await gauges.close()

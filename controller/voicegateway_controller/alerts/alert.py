@@ -13,6 +13,7 @@ Kind = Literal[
     "budget_exhausted",
     "anomaly",
     "breaker_open",
+    "breaker_closed",
     "ledger_lag",
     "unrated_usage",
     "outbox_loss",

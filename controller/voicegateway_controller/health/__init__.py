@@ -2,7 +2,8 @@
 
 from voicegateway_controller.health.answering import RoutingAnswering
 from voicegateway_controller.health.board import HealthBoard
+from voicegateway_controller.health.gauges import HealthGauges
 from voicegateway_controller.health.store import HealthStore
 from voicegateway_controller.health.switching import Switching
 
-__all__ = ["HealthBoard", "HealthStore", "RoutingAnswering", "Switching"]
+__all__ = ["HealthBoard", "HealthGauges", "HealthStore", "RoutingAnswering", "Switching"]

@@ -53,7 +53,7 @@ class HealthBoard:
         self._store, self._switching = store, switching
         self._monotonic, self._now_ms = monotonic, now_ms
         self._known = Known()
-        self._at_s = 0.0
+        self._at_s = float("-inf")
         self._resting_until_s = float("-inf")
         self._looking = Background("health", self.look, interval_s=LOOK_S)
         self._reading = Background("health.switches", self.read_switches, interval_s=SWITCHES_S)
@@ -85,9 +85,14 @@ class HealthBoard:
         return self._known.switches
 
     @property
+    def age_s(self) -> float:
+        """For how long Redis has told nothing."""
+        return self._monotonic() - self._at_s
+
+    @property
     def server_ms(self) -> int:
         """Redis' clock, as it should be by now."""
-        return self._known.now_ms + round((self._monotonic() - self._at_s) * 1_000)
+        return self._known.now_ms + round(self.age_s * 1_000) if self._known.now_ms else 0
 
     async def look(self) -> None:
         """Take what Redis knows. Raises RedisUnavailable."""
