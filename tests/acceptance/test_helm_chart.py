@@ -1,5 +1,6 @@
 """The chart as Kubernetes would get it: rendered by the real helm, held against Kubernetes' own schemas."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -29,6 +30,8 @@ from tests.fixtures.helm_chart import (
     weight,
 )
 
+from voicegateway.inference_server.settings import VARIABLES as INFERENCE_VARIABLES
+from voicegateway.options import Options
 from voicegateway_controller.cli.main import app
 from voicegateway_controller.settings import ENV_PREFIX, Settings
 
@@ -188,7 +191,11 @@ def test_selectors_match_the_pods_they_mean(tools: Path, values: str) -> None:
 
 def test_monitors_scrape_ports_that_exist(tools: Path) -> None:
     manifests = render(tools, EVERYTHING)
-    (service,) = (each for each in manifests if each["kind"] == "Service")
+    (service,) = (
+        each
+        for each in manifests
+        if each["kind"] == "Service" and each["metadata"]["labels"]["app.kubernetes.io/component"] == "controller"
+    )
     (service_monitor,) = (each for each in manifests if each["kind"] == "ServiceMonitor")
     (pod_monitor,) = (each for each in manifests if each["kind"] == "PodMonitor")
     runner = pods(tools, EVERYTHING)["runner"]
@@ -254,12 +261,37 @@ def test_network_policy_opens_the_ports_of_the_urls(tools: Path, arguments: tupl
 
 def test_pods_use_only_commands_and_settings_that_the_product_has(tools: Path) -> None:
     commands = {each.name for each in app.registered_commands}
-    settings = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    services = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    # The inference server is a holder, as a worker is.
+    workers = {f"VOICEGATEWAY_{each.name.upper()}" for each in dataclasses.fields(Options)} | set(INFERENCE_VARIABLES)
 
     for name, pod in pods(tools, EVERYTHING).items():
         (container,) = pod["spec"]["containers"]
         assert set(container["args"]) <= commands, name
-        assert {each["name"] for each in container["env"]} <= settings, name
+        assert {each["name"] for each in container["env"]} <= (workers if name == "inference" else services), name
+
+
+def test_inference_is_off_until_asked_for_and_needs_its_secret(tools: Path) -> None:
+    asked = ("--set", "inference.enabled=true")
+
+    assert "inference" not in pods(tools, MINIMAL)
+    assert "inference.existingSecret is not set" in refused(tools, *asked)
+    pod = pods(tools, MINIMAL, *asked, "--set", "inference.existingSecret=mine")["inference"]
+    (container,) = pod["spec"]["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "mine"}}]
+    assert not any("DATABASE" in each["name"] or "REDIS" in each["name"] for each in container["env"])
+
+
+def test_inference_reaches_the_controller_and_vendors_and_no_store(tools: Path) -> None:
+    found = [each for each in render(tools, EVERYTHING) if each["kind"] == "NetworkPolicy"]
+    (policy,) = (each for each in found if each["metadata"]["name"] == "voice-inference")
+    (controllers,) = (each for each in found if each["metadata"]["name"] == "voice-controller")
+
+    _, controller, vendors, _ = policy["spec"]["egress"]
+    assert [port["port"] for port in controller["ports"]] == [8580]
+    assert controller["to"] == [{"podSelector": controllers["spec"]["podSelector"]}]
+    assert [port["port"] for port in vendors["ports"]] == [443, 8443]
+    assert vendors["to"] == [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
 
 
 def test_dashboards_reach_grafana_unchanged(tools: Path) -> None:

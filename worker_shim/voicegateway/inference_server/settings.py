@@ -16,6 +16,8 @@ CONNECTIONS_MAX_DEFAULT: Final = 1_000
 DRAIN_S_DEFAULT: Final = 20.0
 """Shorter than Kubernetes' patience of 30 s; calls go on by themselves at another server."""
 SECTION: Final = "inference"
+VARIABLES: Final = tuple(f"VOICEGATEWAY_INFERENCE_{name}" for name in ("HOST", "PORT", "CONNECTIONS_MAX", "DRAIN_S"))
+"""Of the environment, beside LiveKit's keys and what every worker reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
