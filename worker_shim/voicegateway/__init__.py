@@ -9,6 +9,7 @@ from voicegateway_shared.errors import (
     ConfigurationError,
     MissingKey,
     MissingPackage,
+    NoCandidate,
     UnknownModel,
     VoiceGatewayError,
 )
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
     from voicegateway._attach import attach
     from voicegateway._gateway import Gateway
     from voicegateway.options import Options
+    from voicegateway_shared.routing import ChainModel
 
     gateway: Gateway
 
 __all__ = [
+    "ChainModel",
     "ConfigurationError",
     "Gateway",
     "MissingKey",
     "MissingPackage",
+    "NoCandidate",
     "Options",
     "UnknownModel",
     "VoiceGatewayError",
@@ -32,7 +36,7 @@ __all__ = [
     "gateway",
 ]
 
-_HOMES = {"Gateway": "_gateway", "Options": "options", "attach": "_attach"}
+_HOMES = {"ChainModel": "routing.asked", "Gateway": "_gateway", "Options": "options", "attach": "_attach"}
 
 
 def __getattr__(name: str) -> Any:

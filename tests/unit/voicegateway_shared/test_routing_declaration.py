@@ -1,5 +1,7 @@
 """Routing is declared as chains, stacks and defaults, or refused with the place and the reason."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from voicegateway_controller.limits.providers import known_providers
 from voicegateway_shared.errors import ConfigurationError
 from voicegateway_shared.routing import Chain, ChainModel, ProjectDefault, Routing, Stack, parse_routing
 from voicegateway_shared.routing.chain import CHAINS_MAX, MODELS_MAX, STACKS_MAX
@@ -269,3 +272,15 @@ def test_any_yaml_is_read_or_refused_in_words(text: str) -> None:
         return
 
     assert _refusal(document).startswith("routing")
+
+
+def test_the_guides_examples_are_right() -> None:
+    guides = Path(__file__).parents[3] / "docs" / "guides"
+    text = (guides / "routing.md").read_text()
+    examples = [(guides / "routing.yaml").read_text(), *re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+    found = [parse_routing(yaml.safe_load(example)["routing"], providers=known_providers()) for example in examples]
+
+    assert len(found) == 2
+    assert [routing.default_of("llm", "acme") for routing in found] == ["fast", "smart"]
+    assert [routing.default_of("tts", "beta") for routing in found] == ["deepgram/aura-2", "cartesia/sonic-3"]
