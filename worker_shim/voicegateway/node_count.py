@@ -29,7 +29,7 @@ class NodeCount:
         self._busy_ns_done = 0
         self._running = 0
         self._running_since_ns = 0
-        """The sum of the instants at which the running turns began."""
+        """The sum of the instants at which the running stints began."""
         self._on_free: list[Callable[[], None]] = []
 
     def characters(self, count: int) -> None:

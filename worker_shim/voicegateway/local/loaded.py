@@ -130,8 +130,8 @@ class _Shelf:
             if found is not None:
                 self._models.move_to_end(key)
                 return found
-            turn = self._loading.setdefault(key, threading.Lock())
-        with turn:
+            line = self._loading.setdefault(key, threading.Lock())
+        with line:
             with self._lock:
                 found = self._models.get(key)
             if found is not None:

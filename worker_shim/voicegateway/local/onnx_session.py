@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from voicegateway.local.slots import current_turn
+from voicegateway.local.slots import current_stint
 
 Device = Literal["cpu", "cuda", "auto"]
 
@@ -32,7 +32,7 @@ def onnx_session(path: Path, *, device: Device, threads: int) -> "StoppableSessi
 
 
 class StoppableSession:
-    """An `onnxruntime.InferenceSession` that ends a computation in its middle once its turn is stopped.
+    """An `onnxruntime.InferenceSession` that ends a computation in its middle once its stint is stopped.
 
     Engines are given it in the place of the session, and know no difference. Lives as long as the engine.
     """
@@ -46,13 +46,13 @@ class StoppableSession:
 
     def run(self, output_names: Any, inputs: Any, run_options: Any = None) -> Any:
         """Compute as the session does; raises what it raises when it is ended early."""
-        turn = current_turn()
-        if turn is None:
+        stint = current_stint()
+        if stint is None:
             return self._session.run(output_names, inputs, run_options)
         options = run_options or self._run_options()
 
         def end() -> None:
             options.terminate = True
 
-        with turn.aborted_by(end):
+        with stint.aborted_by(end):
             return self._session.run(output_names, inputs, options)

@@ -40,10 +40,10 @@ def slots_by_default() -> int:
     return max(1, cpus() // CPUS_PER_SLOT)
 
 
-class Turn(Generic[T]):
+class Stint(Generic[T]):
     """One piece of work of one request, from its place in line to its end. Made and awaited on an event loop."""
 
-    def __init__(self, work: Callable[["Turn[T]"], T], node: NodeCount | None) -> None:
+    def __init__(self, work: Callable[["Stint[T]"], T], node: NodeCount | None) -> None:
         self.is_stopped = False
         """Nobody waits for it any more; work looks at this wherever it can end early."""
         self._loop = asyncio.get_running_loop()
@@ -54,7 +54,7 @@ class Turn(Generic[T]):
         self._abort: Callable[[], None] | None = None
 
     def tell(self, hear: Callable[[Any], None], item: Any) -> None:
-        """Have the event loop hear of an item, in order, unless the turn has been stopped meanwhile."""
+        """Have the event loop hear of an item, in order, unless the stint has been stopped meanwhile."""
         self._on_loop(self._heard, hear, item)
 
     @contextmanager
@@ -84,13 +84,13 @@ class Turn(Generic[T]):
             self._node.began(began_ns)
         result: Any = None
         failure: BaseException | None = None
-        _current.turn = self
+        _current.stint = self
         try:
             result = self._work(self)
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits, and the thread must go on
             failure = error
         finally:
-            _current.turn = None
+            _current.stint = None
             if self._node is not None:
                 self._node.ended(began_ns, time.monotonic_ns())
         self._on_loop(self._finish, result, failure)
@@ -116,29 +116,29 @@ class Turn(Generic[T]):
 
 
 class _Current(threading.local):
-    turn: Turn[Any] | None = None
+    stint: Stint[Any] | None = None
 
 
 _current = _Current()
 
 
-def current_turn() -> Turn[Any] | None:
-    """The turn that this thread works for; None outside a slot."""
-    return _current.turn
+def current_stint() -> Stint[Any] | None:
+    """The stint that this thread works for; None outside a slot."""
+    return _current.stint
 
 
 class Slots:
     """The slots of one loaded model, shared by every event loop of the process. Lives as long as the model.
 
-    A turn that is not a request's first is never turned away: a sentence must not break off because others came. Such
-    turns are bounded by the requests that run, each of which waits for one at a time.
+    A stint that is not a request's first is never turned away: a sentence must not break off because others came. Such
+    stints are bounded by the requests that run, each of which waits for one at a time.
     """
 
     def __init__(self, count: int, *, waiting_max: int, name: str) -> None:
         self.count = count
         self.waiting_max = waiting_max
         self._lock = threading.Lock()
-        self._line: deque[Turn[Any]] = deque()
+        self._line: deque[Stint[Any]] = deque()
         self._busy = 0
         self._threads = ThreadPoolExecutor(count, thread_name_prefix=f"voicegateway-{name}")
 
@@ -149,12 +149,12 @@ class Slots:
 
     @property
     def waiting(self) -> int:
-        """How many turns are in line."""
+        """How many stints are in line."""
         return len(self._line)
 
     async def run(
         self,
-        work: Callable[[Turn[T]], T],
+        work: Callable[[Stint[T]], T],
         *,
         node: NodeCount | None = None,
         is_first: bool = True,
@@ -163,22 +163,22 @@ class Slots:
         """Run work in a slot's thread and return what it returns; cancelled, it is stopped.
 
         Raises:
-            LineFull: this is a request's first turn, and too many are in line.
+            LineFull: this is a request's first stint, and too many are in line.
             LineSlow: no slot was free within `wait_s_max`.
         """
-        turn = Turn(work, node)
-        self._enter(turn, is_first=is_first)
-        patience = asyncio.get_running_loop().call_later(wait_s_max, self._give_up, turn) if wait_s_max else None
+        stint = Stint(work, node)
+        self._enter(stint, is_first=is_first)
+        patience = asyncio.get_running_loop().call_later(wait_s_max, self._give_up, stint) if wait_s_max else None
         try:
-            return await turn.ended
+            return await stint.ended
         finally:
             if patience is not None:
                 patience.cancel()
-            if turn.ended.cancelled():
-                turn.stop()
-                self._leave(turn)
+            if stint.ended.cancelled():
+                stint.stop()
+                self._leave(stint)
 
-    def _enter(self, turn: Turn[Any], *, is_first: bool) -> None:
+    def _enter(self, stint: Stint[Any], *, is_first: bool) -> None:
         with self._lock:
             is_free = self._busy < self.count
             if is_free:
@@ -186,13 +186,13 @@ class Slots:
             elif is_first and len(self._line) >= self.waiting_max:
                 raise LineFull(f"{self.count} slots are busy and {len(self._line)} requests wait")
             else:
-                self._line.append(turn)
+                self._line.append(stint)
         if is_free:
-            self._threads.submit(self._serve, turn)
+            self._threads.submit(self._serve, stint)
 
-    def _serve(self, turn: Turn[Any]) -> None:
-        """Run a turn, then whoever is next in line, until nobody is."""
-        following: Turn[Any] | None = turn
+    def _serve(self, stint: Stint[Any]) -> None:
+        """Run a stint, then whoever is next in line, until nobody is."""
+        following: Stint[Any] | None = stint
         while following is not None:
             following.run()
             with self._lock:
@@ -200,14 +200,14 @@ class Slots:
                 if following is None:
                     self._busy -= 1
 
-    def _leave(self, turn: Turn[Any]) -> bool:
-        """Take a turn out of the line; False when it has begun."""
+    def _leave(self, stint: Stint[Any]) -> bool:
+        """Take a stint out of the line; False when it has begun."""
         with self._lock:
-            if turn not in self._line:
+            if stint not in self._line:
                 return False
-            self._line.remove(turn)
+            self._line.remove(stint)
             return True
 
-    def _give_up(self, turn: Turn[Any]) -> None:
-        if self._leave(turn) and not turn.ended.done():
-            turn.ended.set_exception(LineSlow(f"no slot was free in time; {self.count} are busy"))
+    def _give_up(self, stint: Stint[Any]) -> None:
+        if self._leave(stint) and not stint.ended.done():
+            stint.ended.set_exception(LineSlow(f"no slot was free in time; {self.count} are busy"))

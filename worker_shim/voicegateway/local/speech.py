@@ -12,7 +12,7 @@ from voicegateway.local.audio import pause
 from voicegateway.local.failures import told_as_a_vendors
 from voicegateway.local.loaded import LocalModel
 from voicegateway.local.request import node_of_request
-from voicegateway.local.slots import Turn
+from voicegateway.local.slots import Stint
 
 MIME_TYPE = "audio/pcm"
 
@@ -79,17 +79,17 @@ class LocalTTS(tts.TTS[Any]):
         """
         node = node_of_request(self)
 
-        def work(turn: Turn[None]) -> None:
+        def work(stint: Stint[None]) -> None:
             if node is not None:
                 node.characters(len(text))
             is_silent = True
             for part in self._spoken(held.engine, text):
-                if turn.is_stopped:
+                if stint.is_stopped:
                     return
                 is_silent &= not part
-                turn.tell(push, part)
+                stint.tell(push, part)
             if is_silent:
-                turn.tell(push, pause(self.sample_rate))
+                stint.tell(push, pause(self.sample_rate))
 
         with told_as_a_vendors(f"{self._provider}/{self._model}"):
             held = await self._local.loaded_within(conn_options.timeout)

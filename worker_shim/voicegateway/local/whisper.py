@@ -15,7 +15,7 @@ from voicegateway.local.failures import told_as_a_vendors
 from voicegateway.local.files import MissingModel, found, models_at, need_package
 from voicegateway.local.loaded import LocalModel, Running
 from voicegateway.local.request import node_of_request
-from voicegateway.local.slots import Turn
+from voicegateway.local.slots import Stint
 
 FILES: Final = ("model.bin", "config.json", "tokenizer.json")
 """Without its tokenizer the engine would fetch one in the middle of a call."""
@@ -135,8 +135,8 @@ class STT(stt.STT[Any]):
         options = self._opts if not utils.is_given(language) else replace(self._opts, language=language)
         node = node_of_request(self)
 
-        def work(turn: Turn[stt.SpeechData]) -> stt.SpeechData:
-            return _transcribed(held.engine, heard(buffer), options, turn)
+        def work(stint: Stint[stt.SpeechData]) -> stt.SpeechData:
+            return _transcribed(held.engine, heard(buffer), options, stint)
 
         with told_as_a_vendors(f"whisper/{self._model}"):
             held = await self._local.loaded_within(conn_options.timeout)
@@ -155,7 +155,7 @@ class Options:
     prompt: str | None
 
 
-def _transcribed(engine: Any, audio: Any, options: Options, turn: Turn[stt.SpeechData]) -> stt.SpeechData:
+def _transcribed(engine: Any, audio: Any, options: Options, stint: Stint[stt.SpeechData]) -> stt.SpeechData:
     """Transcribe an utterance in a slot's thread; stopped, it ends behind the segment that it is at."""
     code = _whispers(options.language)
     segments, info = engine.transcribe(
@@ -172,7 +172,7 @@ def _transcribed(engine: Any, audio: Any, options: Options, turn: Turn[stt.Speec
     )
     said = []
     for segment in segments:
-        if turn.is_stopped:
+        if stint.is_stopped:
             break
         # The engine keeps what it is sure of, such as "Thank you." in the noise of a fan.
         if segment.no_speech_prob <= options.no_speech_threshold:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.fixtures.waiting import eventually
 
-from voicegateway.local.slots import LineFull, LineSlow, Slots, Turn
+from voicegateway.local.slots import LineFull, LineSlow, Slots, Stint
 from voicegateway.node_count import NodeCount
 
 TICKS = 200
@@ -21,10 +21,10 @@ class Gate:
         self.opened = threading.Event()
         self.begun: list[str] = []
 
-    def work(self, name: str) -> Callable[[Turn[str]], str]:
-        def work(turn: Turn[str]) -> str:
+    def work(self, name: str) -> Callable[[Stint[str]], str]:
+        def work(stint: Stint[str]) -> str:
             self.begun.append(name)
-            while not self.opened.wait(0.005) and not turn.is_stopped:
+            while not self.opened.wait(0.005) and not stint.is_stopped:
                 pass
             return name
 
@@ -119,7 +119,7 @@ async def test_cancelled_at_work_it_is_stopped_and_its_slot_serves_the_next() ->
 async def test_slot_stays_busy_until_abandoned_work_has_ended() -> None:
     slots, ended = slots_of(1), threading.Event()
 
-    def deaf(_: Turn[None]) -> None:
+    def deaf(_: Stint[None]) -> None:
         ended.wait()
 
     task = asyncio.create_task(slots.run(deaf))
@@ -148,10 +148,10 @@ async def test_request_that_waits_too_long_is_told_so_and_one_that_works_long_is
 async def test_abort_is_called_once_it_is_stopped_whenever_that_was() -> None:
     slots, aborted, begin, began = slots_of(1), threading.Event(), threading.Event(), threading.Event()
 
-    def work(turn: Turn[None]) -> None:
+    def work(stint: Stint[None]) -> None:
         began.set()
         begin.wait()
-        with turn.aborted_by(aborted.set):
+        with stint.aborted_by(aborted.set):
             aborted.wait()
 
     for is_early in (True, False):
@@ -171,17 +171,17 @@ async def test_abort_is_called_once_it_is_stopped_whenever_that_was() -> None:
 async def test_items_are_heard_in_order_before_the_result_and_not_after_a_stop() -> None:
     slots, heard, go_on = slots_of(1), list[int](), threading.Event()
 
-    def counting(turn: Turn[None]) -> None:
+    def counting(stint: Stint[None]) -> None:
         for number in range(100):
-            turn.tell(heard.append, number)
+            stint.tell(heard.append, number)
 
     await slots.run(counting)
     assert heard == list(range(100))
 
-    def deaf(turn: Turn[None]) -> None:
-        turn.tell(heard.append, 100)
+    def deaf(stint: Stint[None]) -> None:
+        stint.tell(heard.append, 100)
         go_on.wait()
-        turn.tell(heard.append, 101)
+        stint.tell(heard.append, 101)
 
     task = asyncio.create_task(slots.run(deaf))
     await eventually(lambda: 100 in heard)
@@ -196,7 +196,7 @@ async def test_items_are_heard_in_order_before_the_result_and_not_after_a_stop()
 async def test_error_of_the_work_is_raised_and_frees_the_slot() -> None:
     slots = slots_of(1)
 
-    def breaks(_: Turn[None]) -> None:
+    def breaks(_: Stint[None]) -> None:
         raise ZeroDivisionError("engine")
 
     with pytest.raises(ZeroDivisionError, match="engine"):
