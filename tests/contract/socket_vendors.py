@@ -105,6 +105,16 @@ def row(model: str, native: type[Any], endpoints: tuple[Endpoint, Endpoint], **f
 DEEPGRAM = (
     row("deepgram/nova-3", deepgram.STT, ("listen", "listen"), use=listens, **HEARS),
     row(
+        "deepgram/nova-3",
+        deepgram.STT,
+        ("listen_recording", "listen_recording"),
+        way="recognize",
+        use=recognizes,
+        breaks=(),
+        errors_tell_status=False,
+        **HEARS,
+    ),
+    row(
         "deepgram/flux-general-en",
         deepgram.STTv2,
         ("flux", "flux"),

@@ -47,6 +47,18 @@ def note_headers(record: RequestRecord, runtime: Runtime, headers: Mapping[str, 
         runtime.hook_failed("vendor_signals", error)
 
 
+def note_answer(record: RequestRecord, runtime: Runtime, *, status: int, headers: Mapping[str, str]) -> None:
+    """Note what an HTTP answer told, of a refusal too; never raises."""
+    try:
+        if status == TOO_MANY_REQUESTS:
+            echoes.note_headers(record, headers)
+            _refused(record, runtime, headers)
+        else:
+            note_headers(record, runtime, headers)
+    except Exception as error:  # noqa: BLE001 - what a vendor says must not fail a call
+        runtime.hook_failed("vendor_signals", error)
+
+
 def note_error(record: RequestRecord, runtime: Runtime, error: BaseException) -> None:
     """Note a 429 that a plugin made an error of, with the headers of the answer where it keeps them; never raises."""
     if runtime.limits is None or record.attempt.is_signalled:
@@ -78,15 +90,7 @@ async def _on_response(response: Any) -> None:
     record = CURRENT.get()
     if record is None:
         return
-    runtime = current_runtime()
-    try:
-        if response.status_code == TOO_MANY_REQUESTS:
-            echoes.note_headers(record, response.headers)
-            _refused(record, runtime, response.headers)
-        else:
-            note_headers(record, runtime, response.headers)
-    except Exception as error:  # noqa: BLE001 - what a vendor says must not fail a call
-        runtime.hook_failed("vendor_signals", error)
+    note_answer(record, current_runtime(), status=response.status_code, headers=response.headers)
     if record.modality == "stt" and record.mode == "batch":
         await vendor_usage.read_transcription(record, response)
 

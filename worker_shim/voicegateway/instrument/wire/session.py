@@ -1,14 +1,18 @@
 """Have plugins open websockets that count and read answers that tell: the aiohttp session makes both."""
 
+from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from voicegateway.instrument import vendor_signals
 from voicegateway.instrument.current import CURRENT
 from voicegateway.instrument.wire.socket import adopt, metered_class, request_id
+from voicegateway.record import RequestRecord
 from voicegateway.runtime import current_runtime
 
-SWITCHING_PROTOCOLS = 101
+SWITCHING_PROTOCOLS: Final = 101
+BAD_REQUEST: Final = 400
+"""Statuses from here on are refusals."""
 
 
 def meter_session(plugin: Any) -> bool:
@@ -75,11 +79,19 @@ def _told_class(base: type) -> type:
             record = CURRENT.get()
             if record is not None and self.status != SWITCHING_PROTOCOLS:
                 try:
-                    vendor_signals.note_headers(record, current_runtime(), self.headers)
-                    if self.ok:
-                        record.vendor_id(request_id(self.headers))
+                    _note(record, self.status, self.headers)
                 except Exception as error:  # noqa: BLE001 - metering must not fail a call
                     current_runtime().hook_failed("wire", error)
             return self
 
     return ToldResponse
+
+
+def _note(record: RequestRecord, status: int, headers: Mapping[str, str]) -> None:
+    """Keep what an answer told: not every plugin lets its errors tell it."""
+    vendor_signals.note_answer(record, current_runtime(), status=status, headers=headers)
+    if status < BAD_REQUEST:
+        record.vendor_id(request_id(headers))
+        return
+    record.status_code = status
+    record.attempt.is_refused = True

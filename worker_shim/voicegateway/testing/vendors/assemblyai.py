@@ -97,7 +97,9 @@ class AssemblyAISimulator(VendorSimulator):
         if kind is not None:
             code, error_type = REFUSED_IN_SOCKET[kind]
             retry_s = rule.retry_after_s if rule is not None and kind == "rate_limited" else None
-            self.truth.reject(request_id=session_id, modality="tts", model=model, fault=None if rule is None else kind, status=code)
+            self.truth.reject(
+                request_id=session_id, modality="tts", model=model, fault=None if rule is None else kind, status=code
+            )
             socket = await self.accept_socket(request, headers={})
             await socket.send_json(
                 {

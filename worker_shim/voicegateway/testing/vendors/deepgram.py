@@ -19,12 +19,13 @@ from voicegateway.testing.vendors.deepgram_connection import (
     FluxConnection,
     ListenConnection,
     ListenFormat,
+    recorded_answer,
 )
 from voicegateway.testing.vendors.deepgram_voice import FluxVoiceConnection, SpeakConnection, SpeakFormat
 from voicegateway.testing.vendors.faults import Endpoint, FaultRule
-from voicegateway.testing.vendors.hearing import HearingOptions, serve
+from voicegateway.testing.vendors.hearing import HearingOptions, serve, wav_ms
 from voicegateway.testing.vendors.server import API_KEY, PluginKwargs, Surroundings, VendorSimulator
-from voicegateway.testing.vendors.truth import Vendor
+from voicegateway.testing.vendors.truth import OK, Vendor
 from voicegateway.testing.vendors.voice import SpokenAnswer, VoiceOptions
 from voicegateway_shared.usage import Modality
 
@@ -60,9 +61,10 @@ class DeepgramSimulator(VendorSimulator):
         return PluginKwargs(base_url=self.base_url.removesuffix(self.base_path) + PATHS[name], api_key=API_KEY)
 
     def routes(self) -> Sequence[web.RouteDef]:
-        """Return the streaming endpoints, and those that speak a whole text."""
+        """Return the streaming endpoints, and those that take a whole recording or text."""
         return [
             web.get("/v1/listen", self._listen),
+            web.post("/v1/listen", self._transcribe),
             web.get("/v2/listen", self._listen_to_turns),
             web.get("/v1/speak", self._speak),
             web.get("/v2/speak", self._speak),
@@ -107,6 +109,30 @@ class DeepgramSimulator(VendorSimulator):
             rule=rule,
         )
         return await serve(hearing, self, accepted)
+
+    async def _transcribe(self, request: web.Request) -> web.StreamResponse:
+        request_id = str(uuid4())
+        model = request.query.get("model", "base-general")
+        rule = self.faults.next("listen_recording")
+        audio_ms = wav_ms(await request.read())
+        refusal = self._refuse(request, request_id, modality="stt", model=model, rule=rule, is_bad=audio_ms is None)
+        if refusal is not None or audio_ms is None:
+            return refusal or web.Response(status=400)
+        accepted = self.truth.accept(
+            request_id=request_id,
+            modality="stt",
+            model=model,
+            context={"mode": "batch", "language": request.query.get("language", "en")},
+        )
+        outcome = None
+        try:
+            await self.stall(rule)
+            outcome = OK if rule is None else rule.outcome
+            script = self._options.transcripts
+            answer = recorded_answer(script[self.seed % len(script)], request_id=request_id, audio_ms=audio_ms)
+            return web.json_response(answer, headers={"dg-request-id": request_id})
+        finally:
+            accepted.end(outcome=outcome or self.outcome_of_break, usage={"audio_sent_ms": audio_ms})
 
     async def _speak(self, request: web.Request) -> web.StreamResponse:
         request_id = str(uuid4())

@@ -101,16 +101,7 @@ class ListenConnection(DeepgramHearing):
         alternative = {
             "transcript": heard.text,
             "confidence": CONFIDENCE if heard.text else 0.0,
-            "words": [
-                {
-                    "word": word.text.strip(".,?!").lower(),
-                    "punctuated_word": word.text,
-                    "start": word.start_ms / 1000,
-                    "end": word.end_ms / 1000,
-                    "confidence": CONFIDENCE,
-                }
-                for word in timed_words(heard)
-            ],
+            "words": _words(heard),
         }
         return {
             "type": "Results",
@@ -191,3 +182,24 @@ class FluxConnection(DeepgramHearing):
     async def _say(self, message: dict[str, Any]) -> None:
         await self.send({**message, "request_id": self.request_id, "sequence_id": self._sequence})
         self._sequence += 1
+
+
+def recorded_answer(text: str, *, request_id: str, audio_ms: int) -> dict[str, Any]:
+    """Return what is answered to a recording."""
+    words = _words(Heard(kind="final", text=text, start_ms=0, end_ms=audio_ms))
+    alternative = {"transcript": text, "confidence": CONFIDENCE, "words": words}
+    metadata = {"request_id": request_id, "duration": audio_ms / 1000, "channels": 1}
+    return {"metadata": metadata, "results": {"channels": [{"alternatives": [alternative]}]}}
+
+
+def _words(heard: Heard) -> list[dict[str, Any]]:
+    return [
+        {
+            "word": word.text.strip(".,?!").lower(),
+            "punctuated_word": word.text,
+            "start": word.start_ms / 1000,
+            "end": word.end_ms / 1000,
+            "confidence": CONFIDENCE,
+        }
+        for word in timed_words(heard)
+    ]

@@ -6,9 +6,6 @@ half a credit a character with flash and turbo models, one with the others. Tran
 received. A refused handshake or request is free.
 """
 
-import io
-import json
-import wave
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -19,7 +16,7 @@ from aiohttp import web
 from voicegateway.testing.vendors.elevenlabs_hearing import ScribeConnection, parse_realtime, recorded_answer
 from voicegateway.testing.vendors.elevenlabs_voice import ContextsConnection, DialogueConnection, parse_output
 from voicegateway.testing.vendors.faults import FaultRule
-from voicegateway.testing.vendors.hearing import HearingOptions, serve
+from voicegateway.testing.vendors.hearing import HearingOptions, serve, wav_ms
 from voicegateway.testing.vendors.server import Surroundings, VendorSimulator
 from voicegateway.testing.vendors.truth import OK, Vendor
 from voicegateway.testing.vendors.voice import SpokenAnswer, VoiceOptions
@@ -151,12 +148,10 @@ class ElevenLabsSimulator(VendorSimulator):
         rule = self.faults.next("scribe_recording")
         form = await request.post()
         model, recording = str(form.get("model_id") or ""), form.get("file")
-        is_bad = not isinstance(recording, web.FileField)
-        refusal = self._refuse(request, request_id, modality="stt", model=model, rule=rule, is_bad=is_bad)
-        if refusal is not None or not isinstance(recording, web.FileField):
+        audio_ms = wav_ms(recording.file.read()) if isinstance(recording, web.FileField) else None
+        refusal = self._refuse(request, request_id, modality="stt", model=model, rule=rule, is_bad=audio_ms is None)
+        if refusal is not None or audio_ms is None:
             return refusal or web.Response(status=400)
-        with wave.open(io.BytesIO(recording.file.read())) as wav:
-            audio_ms = wav.getnframes() * 1000 // wav.getframerate()
         accepted = self.truth.accept(request_id=request_id, modality="stt", model=model, context={"mode": "batch"})
         outcome = None
         try:
@@ -164,9 +159,8 @@ class ElevenLabsSimulator(VendorSimulator):
             text = script[self.seed % len(script)]
             await self.stall(rule)
             outcome = OK if rule is None else rule.outcome
-            return web.Response(
-                text=json.dumps(recorded_answer(text, audio_ms=audio_ms)),
-                content_type="application/json",
+            return web.json_response(
+                recorded_answer(text, audio_ms=audio_ms),
                 headers={"request-id": request_id, "x-trace-id": request_id},
             )
         finally:

@@ -1,7 +1,9 @@
 """What simulated transcriptions have in common: they hear audio, count it, answer by a script and fail to order."""
 
 import asyncio
+import io
 import logging
+import wave
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -169,6 +171,15 @@ async def serve(hearing: Hearing, vendor: VendorSimulator, accepted: AcceptedReq
             facts={"audio_bytes": hearing.audio_bytes},
         )
     return hearing.socket
+
+
+def wav_ms(recording: bytes) -> int | None:
+    """Whole milliseconds of a recording's audio, rounded down; None for what is no WAV."""
+    try:
+        with wave.open(io.BytesIO(recording)) as wav:
+            return int(wav.getnframes() * 1000 // wav.getframerate())
+    except (wave.Error, EOFError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
