@@ -64,7 +64,11 @@ def _plugin(
 ) -> Provider:
     """One row: `stt="STT"` is the class of that name in the provider's own module."""
     module = f"livekit.plugins.{name.replace('-', '_')}"
-    made = {modality: _classes(module, classes[modality]) for modality in MODALITIES if modality in classes}
+    made = {
+        modality: _classes(module, classes[modality], has_colons=has_colons)
+        for modality in MODALITIES
+        if modality in classes
+    }
     borrowed = {each.install for of_modality in made.values() for each in of_modality}
     return Provider(
         name=name,
@@ -73,14 +77,13 @@ def _plugin(
         key_variables=tuple(key.split()),
         is_key_needed=is_key_needed,
         address_variable=address,
-        has_colons=has_colons,
         source="livekit",
     )
 
 
-def _classes(module: str, described: Any) -> tuple[PluginClass, ...]:
+def _classes(module: str, described: Any, *, has_colons: bool) -> tuple[PluginClass, ...]:
     if isinstance(described, str):
-        return (PluginClass(path=f"{module}:{described}"),)
+        return (PluginClass(path=f"{module}:{described}", has_colons=has_colons),)
     return tuple(described) if isinstance(described, tuple) else (described,)
 
 
@@ -99,7 +102,7 @@ _ROWS: Final = (
     # Keys, profiles, roles: boto3 knows best.
     _plugin(
         "aws", "AWS_ACCESS_KEY_ID", is_key_needed=False, stt="STT", llm="LLM", tts="TTS",
-        realtime=_own("aws:realtime.RealtimeModel", install="livekit-plugins-aws[realtime]"),
+        realtime=_own("aws:realtime.RealtimeModel", install="livekit-plugins-aws[realtime]", has_colons=True),
     ),
     _plugin(
         "azure", "AZURE_SPEECH_KEY", is_key_needed=False, stt="STT", tts="TTS",

@@ -32,6 +32,8 @@ class PluginClass:
     """Instead of the provider's."""
     install: str = ""
     """Instead of the provider's."""
+    has_colons: bool = False
+    """Its models' own names have a colon, `bulbul:v2`: a language or voice comes after a second one."""
     needs: tuple[str, ...] = ()
     """Modules that it imports only when it is used: without them it counts as not installed."""
 
@@ -62,8 +64,6 @@ class Provider:
     """Its usual hosts; another address is another region. Defaults in a constructor's signature count as well."""
     address_variable: str = ""
     """Environment variable from which its plugin or SDK takes another address."""
-    has_colons: bool = False
-    """Its own model names have a colon, `bulbul:v2`: a language or voice comes after a second one."""
     is_local: bool = False
     """It runs on the worker's own machine: what one worker sees of it says nothing to another."""
     source: Source = field(default="entry point")

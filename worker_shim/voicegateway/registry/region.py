@@ -10,7 +10,7 @@ from voicegateway.registry.provider import PluginClass, Provider
 
 ADDRESS_NAMES: Final = (
     "base_url", "ws_url", "websocket_url", "endpoint_url", "model_endpoint", "speech_endpoint", "azure_endpoint",
-    "invoke_url", "slng_base_url", "server", "speech_host", "url",
+    "invoke_url", "slng_base_url", "server", "speech_host", "endpoint", "url",
 )  # fmt: skip
 """How constructors name an address."""
 REGION_NAMES: Final = ("region", "speech_region", "location", "region_override")

@@ -109,8 +109,6 @@ def _plan(text: str, modality: Modality, kwargs: Mapping[str, Any]) -> _Plan:
             "and any other whose livekit-plugins-* package is installed"
         )
     model_id = replace(model_id, provider=provider.name)
-    if provider.has_colons and model_id.variant is not None and ":" not in model_id.model:
-        model_id = replace(model_id, model=f"{model_id.model}:{model_id.variant}", variant=None)
     classes = provider.classes.get(modality, ())
     if not classes:
         raise UnknownModel(f"{model_id}: {provider.name} has no {modality}; it does {', '.join(provider.modalities)}")
@@ -119,6 +117,8 @@ def _plan(text: str, modality: Modality, kwargs: Mapping[str, Any]) -> _Plan:
     plugin_class = next((each for each in classes if each.serves(model_id.model, api)), None)
     if plugin_class is None:
         raise UnknownModel(f"{model_id}: {provider.name} has no {modality} of that name")
+    if plugin_class.has_colons and model_id.variant is not None and ":" not in model_id.model:
+        model_id = replace(model_id, model=f"{model_id.model}:{model_id.variant}", variant=None)
     if not is_installed(plugin_class):
         raise MissingPackage(_not_installed(provider, plugin_class))
     return _Plan(provider, plugin_class, model_id, find_key(provider, plugin_class, given), given)

@@ -25,8 +25,8 @@ from voicegateway_shared.usage import Modality
 RECORDED = json.loads(SNAPSHOT.read_text())
 CALLS: list[dict[str, Any]] = RECORDED["calls"]
 UNVERIFIED = {
-    # Needs Python 3.12, or an extra of its package.
-    ("aws", "stt"), ("aws", "realtime"), ("azure", "realtime"),
+    # They need Python 3.12.
+    ("aws", "stt"), ("aws", "realtime"),
 }  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 def plugins(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Put stand-ins for all plugins in place; return what they are called with."""
     called: list[dict[str, Any]] = []
-    for path, described in RECORDED["classes"].items():
+    for path in SIGNATURES:
         module_name, _, attributes = path.partition(":")
         holder: Any = sys.modules.get(module_name)
         if holder is None or getattr(holder, "__file__", None):
@@ -53,7 +53,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             if not hasattr(holder, name):
                 setattr(holder, name, ModuleType(f"{module_name}.{name}"))
             holder = getattr(holder, name)
-        setattr(holder, last, stand_in(module_name, last, described, called))
+        setattr(holder, last, stand_in(path, called))
     sys.modules["livekit.plugins.soniox"].STTOptions = STTOptions  # type: ignore[attr-defined]  # as the real one has
     return called
 
@@ -66,9 +66,9 @@ class STTOptions:
     language_hints: list[str] | None
 
 
-def stand_in(module: str, name: str, described: dict[str, Any], called: list[dict[str, Any]]) -> Callable[..., Any]:
-    """Return something callable that takes what the real constructor takes, and nothing else."""
-    signature = inspect.Signature(
+def signature(described: dict[str, Any]) -> inspect.Signature:
+    """Return the signature of a real constructor, as it was written down."""
+    return inspect.Signature(
         [
             inspect.Parameter(name.lstrip("*"), inspect.Parameter.VAR_KEYWORD)
             if name.startswith("**")
@@ -83,12 +83,20 @@ def stand_in(module: str, name: str, described: dict[str, Any], called: list[dic
         ]
     )
 
-    def make(**arguments: Any) -> Any:
-        signature.bind(**arguments)
-        called.append(plain(arguments))
-        return type(name, (), {"__module__": module})()
 
-    make.__signature__ = signature  # type: ignore[attr-defined]  # what inspect reads
+SIGNATURES = {path: signature(described) for path, described in RECORDED["classes"].items()}
+
+
+def stand_in(path: str, called: list[dict[str, Any]]) -> Callable[..., Any]:
+    """Return something callable that takes what the real constructor takes, and nothing else."""
+    module, _, attributes = path.partition(":")
+
+    def make(**arguments: Any) -> Any:
+        SIGNATURES[path].bind(**arguments)
+        called.append(plain(arguments))
+        return type(attributes.rpartition(".")[2], (), {"__module__": module})()
+
+    make.__signature__ = SIGNATURES[path]  # type: ignore[attr-defined]  # what inspect reads
     make.__module__ = module
     return make
 
