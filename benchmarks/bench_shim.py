@@ -2,7 +2,8 @@
 
     python benchmarks/bench_shim.py [--rounds 15]
 
-Prints microseconds per STT frame, LLM chunk, TTS frame and per request; the overhead is the difference of medians.
+Prints microseconds per STT frame, LLM chunk, TTS frame and per request, and of the first and the last also through a
+route of two models; the overhead is the difference of medians.
 The plugins are LiveKit's own base classes with a vendor that answers at once, so that only framework and shim are
 measured; the outbox is real and on disk.
 """
@@ -20,9 +21,10 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import APIConnectOptions, llm, stt, tts, utils
 
-from voicegateway.instrument import instrument
+from voicegateway.instrument import instrument, stand_together
 from voicegateway.options import Options
 from voicegateway.record import PluginFacts
+from voicegateway.routing.route import Member, Route
 from voicegateway.runtime import current_runtime, reset_runtime
 
 FRAMES = 5_000
@@ -186,6 +188,13 @@ def metered(plugin: Any, modality: Any) -> Any:
     return instrument(plugin, PluginFacts(provider="bench", modality=modality, project=None, key_id=""))
 
 
+def routed(make: Callable[[], Any], modality: Any) -> Any:
+    """Return the front of a route of two."""
+    members = [Member(plugin=metered(make(), modality), model=f"bench/{i}", position=i) for i in range(2)]
+    stand_together(Route(members, runtime=current_runtime))
+    return members[0].plugin
+
+
 async def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         current_runtime(Options(outbox_dir=Path(folder)))
@@ -198,6 +207,15 @@ async def main(rounds: int) -> None:
             )
             await compare(
                 "LLM request", EchoLLM(1), metered(EchoLLM(1), "llm"), llm_requests, per=REQUESTS, rounds=rounds
+            )
+            await compare("STT frame, route", DeafSTT(), routed(DeafSTT, "stt"), stt_frames, per=FRAMES, rounds=rounds)
+            await compare(
+                "LLM request, route",
+                EchoLLM(1),
+                routed(lambda: EchoLLM(1), "llm"),
+                llm_requests,
+                per=REQUESTS,
+                rounds=rounds,
             )
         reset_runtime()
 

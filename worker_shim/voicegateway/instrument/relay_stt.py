@@ -13,6 +13,8 @@ from voicegateway.routing.journey import Passage, passing
 
 REPLAY: Final = "_voicegateway_replay"
 """Where a stream that another may take over keeps its audio."""
+AFTER_FINAL_S: Final = 0.5
+"""Kept of what was said before a final transcript that tells no time: vendors need about so long to make it final."""
 
 
 class STTRelay:
@@ -30,13 +32,13 @@ class STTRelay:
         # From now on what is said is pushed for the other one.
         stream.push_frame = type(stream).push_frame.__get__(stream)
         replayed_s = replay.put_back()
-        begins_s = replay.heard_s - replay.waiting_s()
         inner = _listen(record, passage)
         inner.start_time_offset = _offset_s(stream, replayed_s)
-        ear = asyncio.ensure_future(_hear(stream, inner))
+        heard = _Heard()
+        ear = asyncio.ensure_future(_hear(stream, inner, heard))
         try:
             take_floor()
-            await _say(stream, inner, replay, begins_s)
+            await _say(stream, inner, replay, heard)
         except Exception:
             # For the next one, or the own vendor's next attempt.
             await relay.stop(ear)
@@ -110,7 +112,7 @@ def _forget_what_was_said(stream: Any) -> None:
         send_nowait(event)
         if event.type == final:
             # The vendor's clock may begin anew with each of its connections; ours does not.
-            replay.said()
+            replay.forget(but_s=AFTER_FINAL_S)
 
     stream._event_ch.send_nowait = noted
 
@@ -131,11 +133,18 @@ def _offset_s(stream: Any, replayed_s: float) -> float:
     return max(0.0, begins_s)
 
 
-async def _hear(stream: Any, inner: Any) -> None:
+class _Heard:
+    """How much audio a member was given."""
+
+    seconds = 0.0
+
+
+async def _hear(stream: Any, inner: Any, heard: _Heard) -> None:
     """Push the audio: what was not understood, then what comes."""
     async for item in stream._input_ch:
         if hasattr(item, "duration"):
             inner.push_frame(item)
+            heard.seconds += item.duration
         else:
             inner.flush()
     with contextlib.suppress(RuntimeError):
@@ -143,7 +152,7 @@ async def _hear(stream: Any, inner: Any) -> None:
         inner.end_input()
 
 
-async def _say(stream: Any, inner: Any, replay: Replay, begins_s: float) -> None:
+async def _say(stream: Any, inner: Any, replay: Replay, heard: _Heard) -> None:
     """Send on what is understood."""
     from livekit.agents.stt import SpeechEventType
 
@@ -152,11 +161,9 @@ async def _say(stream: Any, inner: Any, replay: Replay, begins_s: float) -> None
         send(stream._event_ch, event)
         if event.type != SpeechEventType.FINAL_TRANSCRIPT:
             continue
-        end_s = event.alternatives[0].end_time if event.alternatives else 0.0
-        if end_s > inner.start_time_offset:
-            replay.said_until(begins_s + end_s - inner.start_time_offset)
-        else:
-            replay.said()
+        end_s = (event.alternatives[0].end_time if event.alternatives else 0.0) - inner.start_time_offset
+        is_timed = 0.0 < end_s <= heard.seconds
+        replay.forget(but_s=heard.seconds - end_s if is_timed else AFTER_FINAL_S)
 
 
 def _default_options() -> Any:

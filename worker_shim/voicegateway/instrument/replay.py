@@ -5,59 +5,56 @@ from typing import Any, Final
 
 REPLAY_S_MAX: Final = 10.0
 """A sentence; of a longer one its end."""
-AFTER_FINAL_S: Final = 0.5
-"""Kept of what was said before a final transcript that tells no time: vendors need about so long to make it final."""
+ITEMS_MAX: Final = 1_000
+"""Frames kept: ten seconds of the shortest that are usual, 10 ms."""
 
 
 class Replay:
-    """Kept on a stream's input channel. Costs an append per frame; used on the event loop."""
+    """Kept on a stream's input channel. Costs one append per frame; used on the event loop."""
 
     def __init__(self, channel: Any) -> None:
         self._channel = channel
-        self._frames: deque[Any] = deque()
-        self._dropped_s = 0.0
-        """Audio that is no longer kept, since the stream's beginning."""
-        self._kept_s = 0.0
-        send_nowait = channel.send_nowait
+        self._items: deque[Any] = deque(maxlen=ITEMS_MAX)
+        """What was pushed, the last of it: frames, and marks of flushes."""
+        send_nowait, keep = channel.send_nowait, self._items.append
 
         def kept(item: Any) -> None:
             send_nowait(item)
-            duration_s = getattr(item, "duration", None)
-            if duration_s is None:
-                return
-            self._frames.append(item)
-            self._kept_s += duration_s
-            while self._kept_s > REPLAY_S_MAX:
-                self._drop()
+            keep(item)
 
         channel.send_nowait = kept
 
-    @property
-    def heard_s(self) -> float:
-        """Audio that was taken from the channel or still waits there, since the stream's beginning."""
-        return self._dropped_s + self._kept_s
-
-    def waiting_s(self) -> float:
-        """Of that, what still waits in the channel."""
-        return float(sum(getattr(item, "duration", 0.0) for item in self._channel._queue))
-
-    def said_until(self, moment_s: float) -> None:
-        """Forget what was said before a moment, counted from the stream's beginning: it was put into words."""
-        while self._frames and self._dropped_s + self._frames[0].duration <= moment_s:
-            self._drop()
-
-    def said(self) -> None:
-        """Forget all but the last moments: somebody put it into words and did not say until when."""
-        self.said_until(self.heard_s - self.waiting_s() - AFTER_FINAL_S)
+    def forget(self, *, but_s: float) -> None:
+        """Forget what was taken from the channel, but for the last of it: the rest was put into words."""
+        self._set([*_last(self._taken(), but_s), *self._channel._queue])
 
     def put_back(self) -> float:
         """Have the channel's next reader begin with what was taken and not put into words; return its seconds."""
-        waiting = sum(hasattr(item, "duration") for item in self._channel._queue)
-        taken = list(self._frames)[: len(self._frames) - waiting]
-        self._channel._queue.extendleft(reversed(taken))
-        return float(sum(frame.duration for frame in taken))
+        frames = _last(self._taken(), REPLAY_S_MAX)
+        self._channel._queue.extendleft(reversed(frames))
+        self._set(self._channel._queue)
+        return float(sum(frame.duration for frame in frames))
 
-    def _drop(self) -> None:
-        duration_s = self._frames.popleft().duration
-        self._dropped_s += duration_s
-        self._kept_s -= duration_s
+    def _taken(self) -> list[Any]:
+        items = list(self._items)
+        return items[: max(0, len(items) - len(self._channel._queue))]
+
+    def _set(self, items: Any) -> None:
+        # The channel's hook holds on to the queue itself.
+        found = list(items)
+        self._items.clear()
+        self._items.extend(found)
+
+
+def _last(items: list[Any], seconds: float) -> list[Any]:
+    """The last frames among these that are not longer than this together, oldest first."""
+    found: list[Any] = []
+    for item in reversed(items):
+        duration_s = getattr(item, "duration", 0.0)
+        if not duration_s:
+            continue
+        seconds -= duration_s
+        if seconds < 0:
+            break
+        found.append(item)
+    return found[::-1]
