@@ -7,9 +7,9 @@ LiveKit's module has is LiveKit's own, loaded when it is asked for.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from voicegateway.inference.llm import LLM, llm_from_model_string
-    from voicegateway.inference.stt import STT
-    from voicegateway.inference.tts import TTS
+    # What is written for LiveKit's module must be right for ours, also for type checkers.
+    from livekit.agents.inference import *  # noqa: F403  # pyright: ignore[reportWildcardImportFromLibrary]
+    from livekit.agents.inference import LLM, STT, TTS, llm_from_model_string
 
 __all__ = ["LLM", "STT", "TTS", "llm_from_model_string"]
 

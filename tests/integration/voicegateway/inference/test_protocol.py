@@ -238,7 +238,7 @@ async def test_words_with_their_times_arrive_as_the_vendor_told_them(tmp_path: P
     assert told
     assert told[0].words is not None
     assert " ".join(str(word) for word in told[0].words).split()[0].strip(",.").lower() in told[0].text.lower()
-    assert all(word.end_time >= word.start_time for word in told[0].words)
+    assert told[0].words[-1].end_time == pytest.approx(told[0].end_time, abs=0.5)
     assert record.billed(*bill.usage) == bill.usage
 
 
