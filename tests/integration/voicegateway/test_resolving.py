@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from livekit.plugins import anthropic, deepgram, groq, openai
 from tests.integration.voicegateway.metering import Meter, metering
+from tests.integration.voicegateway.plugin_use import ask
 
 from voicegateway import ConfigurationError, MissingKey, UnknownModel
 from voicegateway.health.target import target_of
+from voicegateway.limits.book import Refusal
 from voicegateway.routing import resolving
 from voicegateway_shared.errors import NoCandidate
 from voicegateway_shared.routing import ChainModel, Routing, parse_routing
+from voicegateway_shared.telemetry import attributes as names
 from voicegateway_shared.wire.routing import HealthTarget, ModelHealth, RoutingAnswer
 
 MINI, OSS, CLAUDE = "openai/gpt-4.1-mini", "groq/openai/gpt-oss-120b", "anthropic/claude-haiku-4-5"
@@ -225,3 +228,61 @@ async def test_error_of_ours_in_what_is_known_keeps_nobody_from_its_model(
 
     assert isinstance(llm, openai.LLM)
     assert errors == 2
+
+
+def _turns(plugin: Any) -> list[str]:
+    """Who would be asked for a request that is made now, first to last."""
+    return [member.model for member in _route(plugin).begin().journey.members]
+
+
+async def test_prices_that_come_after_the_plugin_was_made_decide_the_next_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices: dict[str, int] = {}
+    async with _resolver(tmp_path, _chain(MINI, OSS, strategy="cheapest")) as meter:
+        monkeypatch.setattr(meter.runtime, "cost_of", lambda target, usage, at: prices.get(target.provider))
+        llm = meter.gateway.llm("fast")
+        unknown = _turns(llm)
+        prices.update(openai=5, groq=3)
+        known = _turns(llm)
+
+    assert (unknown, known) == ([MINI, OSS], [OSS, MINI])
+
+
+async def test_limit_or_budget_that_is_used_up_puts_a_model_last_at_the_next_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _resolver(tmp_path, _chain(MINI, OSS, CLAUDE)) as meter:
+        llm = meter.gateway.llm("fast")
+        assert meter.runtime.limits is not None
+        assert meter.runtime.money is not None
+        refusal = Refusal(pool="chats:requests_per_min", retry_after_ms=1_500, reason="limit")
+        monkeypatch.setattr(
+            meter.runtime.limits.book, "stopped", lambda target, _: refusal if target.provider == "openai" else None
+        )
+        monkeypatch.setattr(
+            meter.runtime.money.book, "stopped", lambda target, _: "acme-day" if target.provider == "groq" else None
+        )
+        journey = _route(llm).begin().journey
+
+    assert [member.model for member in journey.members] == [CLAUDE, MINI, OSS]
+    assert [str(each) for each in journey.decision.rejections] == [
+        f"{MINI}: limit (chats:requests_per_min is used up; again in 1.5 s)",
+        f"{OSS}: budget (acme-day is used up)",
+    ]
+
+
+async def test_first_request_tells_of_those_who_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    async with _resolver(tmp_path) as meter:
+        kwargs = meter.sims.openai.plugin_kwargs()
+        members = [ChainModel(model=model, options=dict(kwargs)) for model in (MINI, "openai/gpt-4.1")]
+        llm = meter.gateway.llm([CLAUDE, *members])
+        await ask(llm)
+        await ask(llm)
+        await llm.aclose()
+        first, second = await meter.records()
+
+    assert first[names.ROUTE_REJECTED].startswith(f"{CLAUDE}: missing_key (anthropic: no API key")
+    assert first[names.ROUTE_POSITION] == 1
+    assert names.ROUTE_REJECTED not in second.facts

@@ -21,7 +21,7 @@ from voicegateway.routing.asked import Asked, Model, UnknownName, asked_for
 from voicegateway.routing.realtime import fall_back
 from voicegateway.routing.route import Member, Route
 from voicegateway.routing.stacks import parts_of
-from voicegateway.routing.standing import Caller, is_throttled, standing_of
+from voicegateway.routing.standing import Caller, cost_of, is_throttled, standing_of
 from voicegateway.target import model_of
 from voicegateway_shared.errors import ConfigurationError, MissingKey, MissingPackage, NoCandidate, UnknownModel
 from voicegateway_shared.routing import ChainModel, Decision, Rejection, Routing, Standing, choose
@@ -80,10 +80,10 @@ def resolve_asked(
     found, rejections = _candidates(asked, modality, project, arguments, caller, now)
     lot = _lot(asked, caller.identity)
     decision = _decide(asked, found, lot, caller, now)
-    rejections = [*rejections, *decision.rejections]
+    reasons = [*rejections, *decision.rejections]
     if not decision.order:
-        raise _nobody(asked, modality, rejections)
-    _say_once(asked, modality, found, rejections)
+        raise _nobody(asked, modality, reasons)
+    _say_once(asked, modality, found, reasons)
     front = decision.order[0]
     if len(found) == 1:
         return found[front].plugin
@@ -102,6 +102,7 @@ def resolve_asked(
             is_hedged=asked.is_hedged,
             attempt_timeout_ms=asked.attempt_timeout_ms,
             standings=[each.standing for each in found],
+            rejected=rejections,
             lot=lot,
             runtime=runtime,
         )
@@ -190,7 +191,9 @@ def _built(
         model_string=candidate.model,
     )
     plugin = instrument(resolved.plugin, facts)
-    standing = standing_of(candidate, facts, model_of(plugin), caller=caller, runtime=runtime)
+    name = model_of(plugin)
+    cost = cost_of(facts, name, caller=caller, runtime=runtime)
+    standing = standing_of(candidate, facts, name, cost=cost, caller=caller, runtime=runtime)
     return _Candidate(position=position, asked=candidate, plugin=plugin, facts=facts, standing=standing)
 
 

@@ -1,9 +1,9 @@
 """Route: members that stand for one another behind the one plugin that its user holds."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -11,9 +11,8 @@ import msgspec
 from voicegateway.identity import Identity, current_identity
 from voicegateway.record import PluginFacts
 from voicegateway.routing.journey import MS_PER_S, Journey, Passage, is_relayed
-from voicegateway.routing.typical import TYPICAL_USAGE
-from voicegateway.target import model_of, target_for
-from voicegateway_shared.limits import Target
+from voicegateway.routing.standing import Caller, cost_of, is_throttled, standing_of
+from voicegateway.target import model_of
 from voicegateway_shared.routing import Decision, Rejection, Standing, Strategy, choose
 from voicegateway_shared.routing.chain import ATTEMPT_TIMEOUT_MS_DEFAULT
 
@@ -26,6 +25,8 @@ VOICES_MAX: Final = 1_024
 """Sessions whose voice is remembered; a job process has one, a thread-based worker some dozens."""
 _SAME_SOUND: Final = ("sample_rate", "num_channels")
 """Of a voice: what a session is told once and goes by."""
+PRICED_NS: Final = 60_000_000_000
+"""Prices that are known are looked up again after this time: rating is the dear part of a decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,11 +59,13 @@ class Route:
         is_hedged: bool = False,
         attempt_timeout_ms: int = ATTEMPT_TIMEOUT_MS_DEFAULT,
         standings: Sequence[Standing] = (),
+        rejected: Sequence[Rejection] = (),
         lot: str = "",
         runtime: "Callable[[], Runtime]",
     ) -> None:
         """Take instrumented plugins, and what was known of each when the first was chosen.
 
+        `rejected` says of candidates that are no members why not; the first request's span tells it.
         `lot` decides `weighted` and `sticky` for as long as the route lives.
         """
         self.members = tuple(members)
@@ -70,10 +73,12 @@ class Route:
         self.chain, self.strategy = chain, strategy
         self.is_hedged, self.attempt_timeout_ms = is_hedged, attempt_timeout_ms
         self._lot = lot
-        self._standings = tuple(
-            msgspec.structs.replace(each, rejections=(), is_degraded=False) for each in standings
-        ) or tuple(Standing(model=member.model, weight=member.weight) for member in self.members)
-        self._usual = choose(self._standings, strategy, lot=lot)
+        self._rejected = tuple(rejected)
+        usual = [msgspec.structs.replace(each, rejections=(), is_degraded=False) for each in standings]
+        usual = usual or [Standing(model=member.model, weight=member.weight) for member in self.members]
+        self._usual = choose(usual, strategy, lot=lot)
+        self._costs = [each.cost_nano_usd for each in usual]
+        self._priced_ns = 0
         self._runtime = runtime
         self._voices: OrderedDict[str, Member] = OrderedDict()
         for member in self.members:
@@ -109,42 +114,39 @@ class Route:
 
     def _journey(self, identity: Identity) -> Journey:
         runtime = self._runtime()
-        targets = [self._target(member, identity, runtime) for member in self.members]
-        is_throttled = runtime.is_throttled(targets[0], identity.session_id)
-        decision = self._usual
-        health = getattr(runtime, "health", None)
-        if is_throttled or not (health is None or health.is_all_well):
-            standings = [
-                self._standing(runtime, index, targets[index], with_cost=is_throttled)
-                for index in range(len(self.members))
-            ]
-            decision = choose(standings, self.strategy, lot=self._lot, is_throttled=is_throttled)
+        lead = self.members[0].facts
+        caller = Caller(identity=identity, project=lead.project or identity.project or runtime.options.project)
+        is_slowed = is_throttled(lead, model_of(self.members[0].plugin), caller=caller, runtime=runtime)
+        if is_slowed or self.strategy == "cheapest":
+            self._price(caller, runtime)
+        standings = [
+            standing_of(member, member.facts, model_of(member.plugin), cost=cost, caller=caller, runtime=runtime)
+            for member, cost in zip(self.members, self._costs, strict=True)
+        ]
+        decision = choose(standings, self.strategy, lot=self._lot, is_throttled=is_slowed)
         order = [self.members[index] for index in decision.order] or [self.front]
         voice = self._voices.get(identity.session_id)
-        if voice in order and not is_throttled and not _is_rejected(voice, decision):
+        if voice in order and not is_slowed and not _is_rejected(voice, decision):
             order.remove(voice)
             order.insert(0, voice)
-        return Journey(route=self, members=tuple(order), decision=decision)
+        return Journey(route=self, members=tuple(order), decision=self._told(decision))
 
-    def _standing(self, runtime: "Runtime", index: int, target: Target, *, with_cost: bool) -> Standing:
-        """What is known of one member now: its vendor's health, and its price where that matters."""
-        member = self.members[index]
-        health = _health_of(runtime, member)
-        cost = self._standings[index].cost_nano_usd
-        if with_cost:
-            cost = runtime.cost_of(target, TYPICAL_USAGE[target.modality], datetime.now(UTC))
-        return msgspec.structs.replace(
-            self._standings[index],
-            rejections=_rejections(member, health),
-            is_degraded=health is not None and health.is_degraded,
-            cost_nano_usd=cost,
-            ttfb_p50_ms=(health.ttfb_p50_ms or None) if health is not None else None,
-        )
+    def _price(self, caller: Caller, runtime: "Runtime") -> None:
+        """Look up the prices: at each request while one is not known, which it may be with the next sync."""
+        now_ns = time.monotonic_ns()
+        if None in self._costs or now_ns - self._priced_ns > PRICED_NS:
+            self._priced_ns = now_ns
+            self._costs = [
+                cost_of(member.facts, model_of(member.plugin), caller=caller, runtime=runtime)
+                for member in self.members
+            ]
 
-    def _target(self, member: Member, identity: Identity, runtime: "Runtime") -> Target:
-        facts = member.facts
-        project = facts.project or identity.project or runtime.options.project
-        return target_for(facts, model_of(member.plugin), project=project, agent=identity.agent)
+    def _told(self, decision: Decision) -> Decision:
+        """The first request tells of those who are no members as well."""
+        rejected, self._rejected = self._rejected, ()
+        if not rejected:
+            return decision
+        return msgspec.structs.replace(decision, rejections=(*rejected, *decision.rejections))
 
     def _hear(self, member: Member) -> None:
         """What a session hears of the front it hears of the others, save what another member mends."""
@@ -171,10 +173,6 @@ def stands_in(member: Member, front: Member) -> bool:
 def _health_of(runtime: "Runtime", member: Member) -> Any:
     find = getattr(runtime, "health_of", None)
     return None if find is None else find(member.facts, model_of(member.plugin))
-
-
-def _rejections(member: Member, health: Any) -> tuple[Rejection, ...]:
-    return () if health is None else health.rejections(member.model)
 
 
 def _is_rejected(member: Member, decision: Decision) -> bool:

@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from voicegateway.identity import Identity
 from voicegateway.record import PluginFacts
 from voicegateway.target import target_for
 from voicegateway_shared.limits import Target
-from voicegateway_shared.routing import ChainModel, Rejection, Standing
+from voicegateway_shared.routing import Rejection, Standing
 from voicegateway_shared.routing.typical import TYPICAL_USAGE
 
 if TYPE_CHECKING:
     from voicegateway.runtime import Runtime
 
-MS_PER_S = 1_000
+MS_PER_S: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,31 +25,55 @@ class Caller:
     project: str
 
 
+class Candidate(Protocol):
+    """What people wrote of a model: a chain's, or a route's member."""
+
+    @property
+    def model(self) -> str:
+        """As people wrote it."""
+        ...
+
+    @property
+    def weight(self) -> int:
+        """Its lots."""
+        ...
+
+
 def standing_of(
-    candidate: ChainModel, facts: PluginFacts, model: str, *, caller: Caller, runtime: "Runtime"
+    candidate: Candidate, facts: PluginFacts, model: str, *, cost: int | None, caller: Caller, runtime: "Runtime"
 ) -> Standing:
     """Return how a candidate stands now, from what this process holds already; never raises, does no I/O.
 
-    `model` is its name in the ledger. What is not known speaks for nobody and against nobody.
+    `model` is its name in the ledger, `cost` what `cost_of` says. What is not known speaks for nobody, against nobody.
     """
-    plain = Standing(model=candidate.model, weight=candidate.weight)
     try:
         target = target_for(facts, model, project=caller.project, agent=caller.identity.agent)
         health = _health(runtime, facts, model)
-        rejections = () if health is None else tuple(health.rejections(candidate.model))
-        rejections += tuple(_limits(runtime, target, candidate.model, caller))
-        rejections += tuple(_budgets(runtime, target, candidate.model, caller))
         return Standing(
             model=candidate.model,
             weight=candidate.weight,
-            rejections=rejections,
+            rejections=(
+                *(() if health is None else health.rejections(candidate.model)),
+                *_limits(runtime, target, candidate.model, caller),
+                *_budgets(runtime, target, candidate.model, caller),
+            ),
             is_degraded=health is not None and health.is_degraded,
-            cost_nano_usd=runtime.cost_of(target, TYPICAL_USAGE[facts.modality], datetime.now(UTC)),
+            cost_nano_usd=cost,
             ttfb_p50_ms=(health.ttfb_p50_ms or None) if health is not None else None,
         )
     except Exception as error:  # noqa: BLE001 - our bug must not keep a call from its model
         runtime.hook_failed("routing.standing", error)
-        return plain
+        return Standing(model=candidate.model, weight=candidate.weight, cost_nano_usd=cost)
+
+
+def cost_of(facts: PluginFacts, model: str, *, caller: Caller, runtime: "Runtime") -> int | None:
+    """Return the price of a typical request in nano-dollars; None while it is not known. Never raises."""
+    try:
+        target = target_for(facts, model, project=caller.project, agent=caller.identity.agent)
+        return runtime.cost_of(target, TYPICAL_USAGE[facts.modality], datetime.now(UTC))
+    except Exception as error:  # noqa: BLE001 - likewise
+        runtime.hook_failed("routing.cost", error)
+        return None
 
 
 def is_throttled(facts: PluginFacts, model: str, *, caller: Caller, runtime: "Runtime") -> bool:
