@@ -1,6 +1,7 @@
 """Contract with livekit-agents: the names inside it that full metering leans on, for the version installed."""
 
 import asyncio
+import importlib
 import inspect
 from importlib import metadata
 from typing import Any
@@ -13,7 +14,7 @@ from livekit.plugins import cartesia, deepgram, openai
 from opentelemetry.context import _RUNTIME_CONTEXT
 
 from voicegateway import _attach, sessions
-from voicegateway.instrument import farewell, instrument, is_instrumented, owner, surface
+from voicegateway.instrument import farewell, instrument, is_instrumented, owner, relay_tts, surface
 from voicegateway.instrument.current import CURRENT
 from voicegateway.record import PluginFacts
 from voicegateway.routing.journey import PASSAGE
@@ -207,6 +208,44 @@ def test_who_serves_in_anothers_place_is_given_connection_options(stream: type[A
 
 def test_a_first_word_is_told_from_a_silence() -> None:
     assert "send_nowait" in vars(llm.llm._LLMEventChannel)
+
+
+async def test_a_voices_emitter_can_become_anothers() -> None:
+    """What `instrument.speech` does to LiveKit's own, at the end of a round."""
+    destination: utils.aio.Chan[tts.SynthesizedAudio] = utils.aio.Chan()
+    framework, own = (tts.AudioEmitter(label="x", dst_ch=destination) for _ in range(2))
+    own.initialize(request_id="1", sample_rate=24_000, num_channels=1, mime_type="audio/pcm", stream=True)
+    own.start_segment(segment_id="1")
+    own.push(bytes(9_600))
+    vars(framework).update(vars(own))
+    framework.end_input()
+    await framework.join()
+    await framework.aclose()
+
+    assert framework.pushed_duration() == pytest.approx(0.2)
+    assert framework.num_segments == 1
+    assert [framework._started, framework._dst_ch] == [True, destination]
+    assert framework._audio_durations is own._audio_durations
+
+
+def test_what_was_pushed_to_a_voice_is_kept() -> None:
+    source = inspect.getsource(tts.SynthesizeStream)
+
+    for line in ("self._input_buffer.append(token)", "self._input_buffer.append(sentinel)", "self._input_ended = True"):
+        assert line in source
+    assert "_current_attempt_has_error" in inspect.getsource(tts.SynthesizeStream._metrics_monitor_task)
+    assert "_current_attempt_has_error" in inspect.getsource(tts.ChunkedStream._metrics_monitor_task)
+    assert all(callable(cls._emit_error) for cls in (tts.SynthesizeStream, tts.ChunkedStream))
+    assert "_input_text" in inspect.getsource(tts.ChunkedStream.__init__)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_said"), [("cartesia", True), ("deepgram", True), ("elevenlabs", True), ("assemblyai", False)]
+)
+def test_it_is_known_which_plugins_say_when_they_send(name: str, is_said: bool) -> None:
+    module = importlib.import_module(f"livekit.plugins.{name}.tts")
+
+    assert relay_tts._says_when_it_sends(module.SynthesizeStream) is is_said
 
 
 @pytest.mark.parametrize(

@@ -72,12 +72,18 @@ def sonic(meter: Meter, *models: str) -> Any:
 
 def route_of(meter: Meter, *models: Any, **options: Any) -> Any:
     """Return the front of a route; a model may come with arguments of its own."""
-    members = []
-    for position, each in enumerate(models):
-        model, arguments = (each, {}) if isinstance(each, str) else each
-        members.append(Member(plugin=meter.tts(model, **arguments), model=model, position=position))
+    pairs = [(each, {}) if isinstance(each, str) else each for each in models]
+    return route_of_plugins(meter, *[meter.tts(model, **arguments) for model, arguments in pairs], **options)
+
+
+def route_of_plugins(meter: Meter, *plugins: Any, **options: Any) -> Any:
+    """Return the front of a route through them."""
+    members = [
+        Member(plugin=plugin, model=f"{plugin._voicegateway_facts.provider}/{plugin.model}", position=position)
+        for position, plugin in enumerate(plugins)
+    ]
     stand_together(Route(members, runtime=lambda: meter.runtime, **options))
-    return members[0].plugin
+    return plugins[0]
 
 
 def listening(plugin: Any) -> Events:

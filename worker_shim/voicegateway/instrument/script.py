@@ -69,33 +69,60 @@ def said_until(text: str, start: int, words: Sequence[TimedWord], *, heard_s: fl
 
     By its timed words as far as they reach, and beyond them, or without any, by its pace.
     """
-    position, known_s = start, 0.0
+    place, known_s = Place(position=start), 0.0
     for number, word in enumerate(words):
         end_s = word.end_s if word.end_s is not None else _start_of_next(words, number)
         if end_s is None:
             known_s = max(known_s, word.start_s or 0.0)
             break
         if end_s > heard_s + WORD_TOLERANCE_S:
-            return _word_at(text, position)
-        position, known_s = after(text, position, word.text), max(known_s, end_s)
+            return place.of(text, word.text)
+        place.go_past(text, word.text)
+        known_s = max(known_s, end_s)
+    position = place.reached(text)
     if known_s >= MEASURED_S_MIN:
         units_per_s = units(text[start:position]) / known_s or units_per_s
     return _beyond(text, position, (heard_s - known_s) * units_per_s)
 
 
-def after(text: str, position: int, word: str) -> int:
-    """Where a text goes on after a word that was told, with its punctuation."""
-    said = word.strip()
-    if not said:
-        return position
-    found = text.find(said, position, position + len(said) + LOOK_AHEAD)
-    if found < 0:
-        # Said otherwise than written: a number, a name.
-        return _beyond(text, position, units(said))
-    end = found + len(said)
-    while end < len(text) and not (text[end].isalnum() or text[end].isspace() or text[end] == "<"):
-        end += 1
-    return end
+@dataclass(slots=True, kw_only=True)
+class Place:
+    """How far a text was told, word for word. What is said otherwise than written is made good by the next word."""
+
+    position: int = 0
+    missed: int = 0
+    """Units of words that were told since and are not found."""
+
+    def go_past(self, text: str, word: str) -> None:
+        """Note that a word was told, with its punctuation."""
+        said = word.strip()
+        found = self._find(text, said)
+        if found is None:
+            self.missed += units(said) + 1
+            return
+        end = found + len(said)
+        while said and end < len(text) and not (text[end].isalnum() or text[end].isspace() or text[end] == "<"):
+            end += 1
+        self.position, self.missed = end, 0
+
+    def of(self, text: str, word: str) -> int:
+        """Where a word begins that was not told yet."""
+        found = self._find(text, word.strip())
+        return _word_at(text, self.reached(text) if found is None else found)
+
+    def reached(self, text: str) -> int:
+        """Where the text goes on."""
+        return _beyond(text, self.position, self.missed) if self.missed else self.position
+
+    def _find(self, text: str, said: str) -> int | None:
+        at, end = self.position, self.position + self.missed + len(said) + LOOK_AHEAD
+        while (at := text.find(said, at, end)) >= 0:
+            # Not within another word, unless it is the next part of one.
+            is_whole = not (text[at - 1 : at].isalnum() or text[at + len(said) : at + len(said) + 1].isalnum())
+            if is_whole or at == self.position:
+                return at
+            at += 1
+        return None
 
 
 def _beyond(text: str, position: int, said_units: float) -> int:

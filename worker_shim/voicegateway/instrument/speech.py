@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from voicegateway.instrument import script
 from voicegateway.instrument.pushed_text import PushedText
-from voicegateway.instrument.script import Pace, TimedWord
+from voicegateway.instrument.script import Pace, Place, TimedWord
 from voicegateway.instrument.sound import Mouth, faded
 from voicegateway.record import RequestRecord
 from voicegateway.runtime import current_runtime
@@ -119,7 +119,7 @@ class Outlet:
         from livekit.agents import tts
 
         self._speech, self._plugin, self.send = speech, plugin, send
-        self._position = self._pointer = position
+        self._position, self._place = position, Place(position=position)
         self._tells_words = tells_words
         self._is_continuing, self._began_s = False, 0.0
         self._words: list[TimedWord] = []
@@ -193,10 +193,10 @@ class Outlet:
         """Note until where the session was told; a continuing voice notes it word for word."""
         if self._is_continuing:
             return
-        text, pointer = self._speech.pushed.text, self._position
+        text, place = self._speech.pushed.text, Place(position=self._position)
         for word in self._words:
-            pointer = script.after(text, pointer, word.text)
-        self._speech.told = pointer
+            place.go_past(text, word.text)
+        self._speech.told = place.reached(text)
 
     def learn_pace(self) -> None:
         """Note how fast this voice has spoken: it has said all there was."""
@@ -218,9 +218,9 @@ class Outlet:
             told.append(self._timed_string(text[speech.told : self._position], 0.0))
             speech.told, speech.is_told = self._position, True
         for word in words:
-            self._pointer = script.after(text, self._pointer, word)
-            if self._pointer > speech.told:
-                speech.told = self._pointer
+            self._place.go_past(text, word)
+            if (reached := self._place.reached(text)) > speech.told:
+                speech.told = reached
                 told.append(_shifted(word, self._began_s))
         if is_plain and not words and speech.told < len(text):
             told.append(self._timed_string(text[speech.told :], self.heard_s))
