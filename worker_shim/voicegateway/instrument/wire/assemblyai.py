@@ -8,6 +8,7 @@ from voicegateway.instrument.current import CURRENT
 from voicegateway.instrument.wire import owners
 from voicegateway.instrument.wire.dialect import NOTHING, Dialect, Said
 from voicegateway.record import RequestRecord
+from voicegateway.runtime import current_runtime
 
 SESSION_SECONDS: Final = "session_seconds"
 """What the vendor says that a session has lasted, in whole seconds: our own clock is finer."""
@@ -40,7 +41,10 @@ def _own_sends(plugin: Any, stream: Any, record: RequestRecord) -> None:
 
     async def owned_get(*, timeout: float) -> Any:
         connection = await get(timeout=timeout)
-        _note_owner(connection)
+        try:
+            _note_owner(connection)
+        except Exception as error:  # noqa: BLE001 - metering must not fail a call
+            current_runtime().hook_failed("wire", error)
         return connection
 
     pool.get = owned_get
@@ -58,7 +62,11 @@ def _note_owner(connection: Any) -> None:
     send = connection.send
 
     def owned_send(frame: str) -> None:
-        send(owners.owned(frame))
+        try:
+            frame = owners.owned(frame)
+        except Exception as error:  # noqa: BLE001 - metering must not fail a call
+            current_runtime().hook_failed("wire", error)
+        send(frame)
 
     connection.send = owned_send
 

@@ -9,6 +9,7 @@ from voicegateway.instrument.wire import owners
 from voicegateway.instrument.wire.base64_audio import audio_in
 from voicegateway.instrument.wire.dialect import Dialect, Said
 from voicegateway.record import RequestRecord
+from voicegateway.runtime import current_runtime
 
 MULTI_STREAM: Final = "/multi-stream-input"
 """Ends the address of `text-to-speech/{voice}` and of `text-to-dialogue`."""
@@ -43,16 +44,26 @@ def _claim_contexts(plugin: Any, stream: Any, record: RequestRecord) -> None:
     run: Callable[[Any], Awaitable[None]] = stream._run
 
     async def claiming_run(emitter: Any) -> None:
-        initialize = emitter.initialize
-
-        def claimed(*, request_id: str, **kwargs: Any) -> None:
-            owners.claim(request_id, record)
-            initialize(request_id=request_id, **kwargs)
-
-        emitter.initialize = claimed
+        try:
+            _claim_what_is_initialized(emitter, record)
+        except Exception as error:  # noqa: BLE001 - metering must not fail a call
+            current_runtime().hook_failed("wire", error)
         await run(emitter)
 
     stream._run = claiming_run
+
+
+def _claim_what_is_initialized(emitter: Any, record: RequestRecord) -> None:
+    initialize = emitter.initialize
+
+    def claimed(*args: Any, **kwargs: Any) -> None:
+        try:
+            owners.claim(str(kwargs.get("request_id") or ""), record)
+        except Exception as error:  # noqa: BLE001 - metering must not fail a call
+            current_runtime().hook_failed("wire", error)
+        initialize(*args, **kwargs)
+
+    emitter.initialize = claimed
 
 
 STT = Dialect(read=_audio_chunk, hear=_session_started)
