@@ -15,6 +15,16 @@ def is_here(module: str) -> bool:
     """Whether a module can be imported; imports at most the packages around it."""
     if module in sys.modules:
         return sys.modules[module] is not None
+    if module not in _seen and _is_found(module):
+        _seen.add(module)
+    return module in _seen
+
+
+_seen: set[str] = set()
+"""Modules that were found: what is installed stays so, what is not may come. As many as there are plugins here."""
+
+
+def _is_found(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):

@@ -64,7 +64,7 @@ def _plugin(
 ) -> Provider:
     """One row: `stt="STT"` is the class of that name in the provider's own module."""
     module = f"livekit.plugins.{name.replace('-', '_')}"
-    made = {
+    made: dict[Modality, tuple[PluginClass, ...]] = {
         modality: _classes(module, classes[modality], has_colons=has_colons)
         for modality in MODALITIES
         if modality in classes

@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from voicegateway.model_id import ModelId, name_model
@@ -19,6 +20,8 @@ from voicegateway_shared.errors import ConfigurationError, MissingKey, MissingPa
 from voicegateway_shared.routing import Rejection
 from voicegateway_shared.usage import Modality
 
+SIGNATURES_MAX: Final = 256
+"""Reading one takes half a millisecond; a worker uses a handful of classes."""
 _ABOUT_A_KEY: Final = re.compile(r"api[ _-]?key|_key\b|credential|secret|\btoken", re.IGNORECASE)
 """What a plugin says when it misses its key."""
 
@@ -58,7 +61,7 @@ def resolve(text: str, modality: Modality, **kwargs: Any) -> Resolved:
     """
     plan = _plan(text, modality, kwargs)
     made_by = _load(plan)
-    parameters = inspect.signature(made_by).parameters
+    parameters = _parameters(made_by)
     arguments = arguments_for(plan.plugin_class, made_by, parameters, plan.model_id, modality, plan.given)
     plugin = _made(plan, made_by, arguments)
     said = str(getattr(plugin, "model", "")).lower()
@@ -97,7 +100,7 @@ def parameters_of(
     Raises:
         ConfigurationError: the model cannot be resolved.
     """
-    return inspect.signature(_load(_plan(text, modality, kwargs or {}))).parameters
+    return _parameters(_load(_plan(text, modality, kwargs or {})))
 
 
 def _plan(text: str, modality: Modality, kwargs: Mapping[str, Any]) -> _Plan:
@@ -122,6 +125,11 @@ def _plan(text: str, modality: Modality, kwargs: Mapping[str, Any]) -> _Plan:
     if not is_installed(plugin_class):
         raise MissingPackage(_not_installed(provider, plugin_class))
     return _Plan(provider, plugin_class, model_id, find_key(provider, plugin_class, given), given)
+
+
+@lru_cache(maxsize=SIGNATURES_MAX)
+def _parameters(made_by: Any) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(made_by).parameters
 
 
 def _load(plan: _Plan) -> Any:
