@@ -255,3 +255,49 @@ async def test_session_hears_one_answer_and_no_error(tmp_path: Path) -> None:
     assert held.errors == []
     assert [model for model, _ in usage] == ["gpt-4.1-mini"]
     assert usage[0][1] == records[1].usage["output_tokens"]
+
+
+async def test_hedge_that_breaks_after_its_first_word_is_not_the_first_ones_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = (
+        chat_fault("stall", nth=1, after_chunks=0, stall_s=5),
+        chat_fault("abort_mid_stream", nth=2, after_chunks=3),
+    )
+    async with metering(tmp_path, openai=REPLY, faults=faults) as meter:
+        llm = Hedged(meter, monkeypatch, *MODELS).llm
+        heard: list[str] = []
+        with pytest.raises((APIConnectionError, APIStatusError)):
+            await listen(llm, heard)
+        await llm.aclose()
+        first, second = await meter.records()
+
+    assert heard
+    assert told([first, second]) == [("gpt-4.1", "cancelled", 1), ("gpt-4.1-mini", "error", 1)]
+    assert names.ERROR_TYPE not in first.facts
+
+
+async def test_error_that_is_no_vendors_is_counted_and_the_next_serves(tmp_path: Path) -> None:
+    faults = (chat_fault("server_error", nth=1),)
+    async with metering(tmp_path, openai=REPLY, faults=faults) as meter:
+        llm = meter.gateway.llm([*MODELS, "openai/gpt-4.1-nano"], **meter.sims.openai.plugin_kwargs())
+        broken_one = llm._voicegateway_route.members[1].plugin
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(broken_one).__mro__[1], "chat", _broken_for(broken_one))
+            assert await ask(llm) == REPLY.replies[0]
+        await llm.aclose()
+        records = await meter.records()
+
+    assert [record[names.REQUEST_MODEL] for record in records if record.outcome == "ok"] == ["gpt-4.1-nano"]
+    assert meter.runtime.hook_errors == 1
+
+
+def _broken_for(plugin: Any) -> Any:
+    chat = type(plugin).__mro__[1].chat
+
+    def broken(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self is plugin:
+            raise KeyError("a plugin's own bug")
+        return chat(self, *args, **kwargs)
+
+    return broken

@@ -150,11 +150,12 @@ async def hand_over(record: RequestRecord, runtime: Runtime, relay: Relay | None
         _pass_on(record, passage, error)
         try:
             await relay.serve(record, passage, lambda: _take(journey))
-        except Exception as failure:
+        except Exception as failed:
             if not relay.is_open(record):
-                _forbid_retry(failure)
+                _forbid_retry(failed)
                 raise
-            failures.append(failure)
+            _tell_what_is_no_vendors(failed, runtime)
+            failures.append(failed)
             continue
         journey.route.served(member)
         return True
@@ -261,6 +262,14 @@ def _pass_on(record: RequestRecord, passage: Passage, error: Exception | None) -
                 names.ERROR_TYPE: "" if error is None else type(error).__name__,
             },
         )
+
+
+def _tell_what_is_no_vendors(error: Exception, runtime: Runtime) -> None:
+    """An error of a plugin's code or of ours, not of a vendor: another member mends it, and nobody else would tell."""
+    from livekit.agents import APIError
+
+    if not isinstance(error, APIError):
+        runtime.hook_failed("relay", error)
 
 
 def _forbid_retry(error: Exception) -> None:

@@ -126,7 +126,9 @@ def _counted_run(
             observe_attempt(record, runtime, cancelled)
             raise
         except Exception as error:
-            failure.attempt_failed(record, runtime, error)
+            if not record.passed_on:
+                # Else it is the error of the one who overtook it.
+                failure.attempt_failed(record, runtime, error)
             raise
         finally:
             if admitted is not None:
