@@ -81,7 +81,7 @@ class SessionMeter:
         self._heard_ms = 0
         self._speech_started_ms = 0
         self._turn_ended_ns = 0
-        self._is_ended = False
+        self.is_ended = False
 
     def watch(self) -> None:
         """Hook the session."""
@@ -307,7 +307,7 @@ class SessionMeter:
     def _on_error(self, event: Any) -> None:
         """Of a connection that broke: what was being made is lost, and billed as far as it was made."""
         error = getattr(event, "error", None)
-        if type(error).__name__ == "APIConnectionError" and not self._is_ended:
+        if type(error).__name__ == "APIConnectionError" and not self.is_ended:
             self._lose_responses(error)
 
     def _lose_responses(self, error: BaseException | None) -> None:
@@ -354,9 +354,9 @@ class SessionMeter:
         self._end("ok" if error is None else "error")
 
     def _end(self, outcome: Outcome) -> None:
-        if self._is_ended:
+        if self.is_ended:
             return
-        self._is_ended = True
+        self.is_ended = True
         try:
             self._lose_responses(None)
             self.count.closed()
@@ -387,6 +387,9 @@ class SessionMeter:
         return self._asked.pop(str(event_id), None)
 
     def _keep(self, kept: "OrderedDict[str, RequestRecord]", key: str, record: RequestRecord) -> None:
+        if self.is_ended:
+            self.settle(record, "cancelled")
+            return
         kept[key] = record
         if len(kept) > RESPONSES_MAX:
             _, lost = kept.popitem(last=False)

@@ -46,6 +46,8 @@ def asked_first(generate_reply: Callable[..., Any], meter: "SessionMeter") -> Ca
                 meter.settle(record, "cancelled")
                 return
             error = done.exception()
+            if error is None and meter.is_ended:
+                error = ConnectionError("the realtime session has ended")
             if error is not None:
                 outer.set_exception(_error(record, meter, error))
                 return
@@ -151,7 +153,7 @@ def _error(record: RequestRecord, meter: "SessionMeter", refused: BaseException)
     from livekit.agents.llm import RealtimeError
 
     _turn_away(record, meter, refused)
-    meter.settle(record, "error")
+    meter.settle(record, "cancelled" if meter.is_ended else "error")
     return RealtimeError(f"voicegateway: {refused}", code=RATE_LIMITED)
 
 
