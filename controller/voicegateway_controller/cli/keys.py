@@ -1,6 +1,5 @@
-"""Vendors' keys in this shell's environment: whether there is one, and its fingerprint; never the key."""
+"""Vendors' keys in this shell's environment: whether there is one, never the key."""
 
-import hashlib
 import os
 from typing import Final
 
@@ -21,9 +20,3 @@ def has_key_here(provider: str) -> bool | None:
     """Say whether this shell's environment has a key; None for a provider that needs none."""
     variable = key_variable(provider)
     return bool(os.environ.get(variable)) if variable else None
-
-
-def account_here(provider: str) -> str:
-    """Return the fingerprint of this shell's key, by which workers tell accounts apart; empty without one."""
-    key = os.environ.get(key_variable(provider) or "", "")
-    return hashlib.blake2b(key.encode(), digest_size=6, person=b"voicegw-key").hexdigest() if key else ""

@@ -6,7 +6,7 @@ import typer
 
 from voicegateway_controller.cli import output
 from voicegateway_controller.cli.access import HOME_DEFAULT, Home, Token, Url, api_client
-from voicegateway_controller.cli.keys import account_here, has_key_here
+from voicegateway_controller.cli.keys import has_key_here
 from voicegateway_controller.cli.resolve_tables import candidates_table, headline
 
 PATH: Final = "/api/v1/resolve"
@@ -30,7 +30,7 @@ def resolve(
 ) -> None:
     """Show who would serve a request now, by what the fleet knows. Exit code 1 when nobody can."""
     client = api_client(url, token, home.expanduser())
-    query: dict[str, Any] = {"project": project, "session": session, "asked": asked or [], "account": _accounts(asked)}
+    query: dict[str, Any] = {"project": project, "session": session, "asked": asked or []}
     if modality is not None:
         query["modality"] = modality
     answer = client.get(PATH, **query)
@@ -43,12 +43,6 @@ def resolve(
         _print(answer, is_explaining=is_explaining)
     if not all(part["serves"] for part in answer["parts"]):
         raise typer.Exit(1)
-
-
-def _accounts(asked: list[str] | None) -> list[str]:
-    """The fingerprints of this shell's keys, of the providers that are named: breakers are about keys."""
-    providers = sorted({each.partition("/")[0] for each in asked or () if "/" in each})
-    return [f"{provider}:{account}" for provider in providers if (account := account_here(provider))]
 
 
 def _print(answer: dict[str, Any], *, is_explaining: bool) -> None:

@@ -16,6 +16,8 @@ def headline(part: dict[str, Any], answer: dict[str, Any]) -> Text:
     how = f"{part['strategy']}{', hedged' if part['hedge'] else ''}"
     if part["is_throttled"]:
         how += ", throttled by a budget"
+    if part["strategy"] == "weighted":
+        how += ", one draw of many"
     line = Text(f"{part['modality']} ({what}, {how}): ")
     if part["serves"] is None:
         line.append("nobody can serve", style="red")

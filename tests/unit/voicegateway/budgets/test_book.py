@@ -988,3 +988,44 @@ def test_threads_lose_and_invent_no_money() -> None:
     assert sum(settled) == threads_count * sum(n % 100 for n in range(requests))
     for purse in plan.purses:
         assert (purse.lease.used, purse.lease.reserved, purse.waiting) == (sum(settled), 0, 0)
+
+
+# Whether a budget stops everything
+
+
+def test_a_budget_stops_all_requests_once_it_is_said_to_be_spent_and_not_before() -> None:
+    world = World(a_budget(), a_budget("told", action="warn"))
+    fresh = world.book.stopped(LLM, CALL)
+    world.wait()
+    world.says(state="exhausted", retry_ms=1_000, is_over=True)
+    told = world.book.stopped(LLM, CALL)
+    world.later(1.1)
+    later = world.book.stopped(LLM, CALL)
+
+    assert (fresh, told, later) == (None, "house", None)
+
+
+def test_a_budget_that_has_no_room_for_a_large_request_does_not_stop_a_small_one() -> None:
+    world = World(a_budget())
+    world.wait(5_000)
+    world.says(state="exhausted", retry_ms=1_000)
+
+    assert world.book.stopped(LLM, CALL) is None
+
+
+def test_a_session_that_has_spent_its_budget_is_stopped_and_others_are_not() -> None:
+    world = World(a_session_budget(100))
+    ticket = world.ask(100)
+    assert ticket is not None
+    ticket.settle(100)
+
+    assert (world.book.stopped(LLM, CALL), world.book.stopped(LLM, "AJ_2")) == ("call", None)
+
+
+def test_where_no_controller_answers_its_last_word_stops_nobody_for_good() -> None:
+    world = World(a_budget())
+    world.wait()
+    world.says(state="exhausted", retry_ms=60_000, is_over=True)
+    world.fails()
+
+    assert world.book.stopped(LLM, CALL) is None

@@ -547,3 +547,42 @@ def test_who_does_not_wait_has_more_asked_for_all_the_same() -> None:
     world.later(0.01)
     world.sync(r=10)
     assert world.ask() is not None
+
+
+def test_a_limit_stops_all_requests_while_it_has_nothing_and_asking_again_is_in_vain() -> None:
+    world = World(REQUESTS, STREAMS)
+    fresh = world.book.stopped(LLM, "live")
+    world.wait()
+    world.says(granted=0, ttl_ms=3_000, retry_ms=700)
+    told = world.book.stopped(LLM, "live")
+    world.later(0.8)
+    soon = world.book.stopped(LLM, "live")
+
+    assert (fresh, soon) == (None, None)
+    assert told == Refusal("r:requests_per_min", 700, "limit")
+    assert world.book.stopped(Target(provider="groq", model="m", modality="llm"), "live") is None
+
+
+def test_looking_whether_a_limit_stops_requests_takes_nothing_and_refuses_nobody() -> None:
+    world = World(REQUESTS)
+    ticket = world.admitted()
+    world.says(state="paused", granted=1, ttl_ms=3_000, retry_ms=5_000)
+
+    looked = [world.book.stopped(LLM, "live") for _ in range(3)]
+    [claim] = world.sync()
+
+    assert looked == [Refusal("r:requests_per_min", 5_000, "paused")] * 3
+    assert (claim.refused, claim.used) == (0, 0)
+    ticket.settle({"requests": 1})
+
+
+def test_free_slots_are_open_to_the_next_stream_even_where_more_would_be_in_vain() -> None:
+    world = World(STREAMS)
+    world.admitted({})
+    world.says(granted=2, ttl_ms=5_000, retry_ms=1_000)
+    free = world.book.stopped(LLM, "live")
+    world.admitted({})
+    full = world.book.stopped(LLM, "live")
+
+    assert free is None
+    assert full == Refusal("s:concurrent", 1_000, "limit")
