@@ -9,7 +9,6 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from voicegateway_shared.errors import ConfigurationError
-from voicegateway_shared.pricing import Catalog
 from voicegateway_shared.pricing.nodes import read_nodes
 
 ENV_PREFIX: Final = "VOICEGATEWAY_"
@@ -180,7 +179,7 @@ class Settings(DatabaseSettings):
     @field_validator("local_nodes")
     @classmethod
     def _are_nodes(cls, text: str) -> str:
-        Catalog.builtin().extended(read_nodes(text, stated_on=datetime.now(UTC).date()))
+        read_nodes(text, stated_on=datetime.now(UTC).date())
         return text
 
     @field_validator("redis_url")

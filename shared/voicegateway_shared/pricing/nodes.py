@@ -24,7 +24,12 @@ def read_nodes(text: str, *, stated_on: date) -> list[Document]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if len(parts) > NODES_MAX:
         raise ValueError(f"{len(parts)} nodes are more than {NODES_MAX}")
-    return [_document(part, stated_on) for part in parts]
+    documents = [_document(part, stated_on) for part in parts]
+    stated = [(document.provider, model) for document in documents for model, _ in document.names]
+    for provider, model in stated:
+        if stated.count((provider, model)) > 1:
+            raise ValueError(f"{provider}/{model} is stated more than once")
+    return documents
 
 
 def _document(part: str, stated_on: date) -> Document:

@@ -75,6 +75,8 @@ def test_nothing_stated_is_no_node() -> None:
         ("whisper=0.70/0", "slots: 0 must be at least 1"),
         ("whisper=free/8", "node_usd_per_hour"),
         ("kokoro=1/1, whisper=-1/8", "node_usd_per_hour"),
+        ("whisper=1/1, whisper=2/1", "whisper/any is stated more than once"),
+        ("whisper/base=1/1, whisper/base=1/1", "whisper/base is stated more than once"),
     ],
 )
 def test_text_that_cannot_be_read_is_named(text: str, message: str) -> None:

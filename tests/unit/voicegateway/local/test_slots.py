@@ -231,3 +231,22 @@ async def test_time_of_the_slot_is_noted_before_the_result_is_known() -> None:
     # Nothing runs any more, so that the time does not grow with the clock.
     assert node.busy_ns(10**30) == node.busy_ns(0) > 0
     await waiting
+
+
+def test_slots_are_shared_by_the_loops_of_several_threads() -> None:
+    slots, gate, answers = slots_of(1), Gate(), list[str]()
+
+    def call(name: str) -> None:
+        answers.append(asyncio.run(slots.run(gate.work(name))))
+
+    threads = [threading.Thread(target=call, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    while slots.busy + slots.waiting < len(threads):
+        threading.Event().wait(0.001)
+    assert (slots.busy, slots.waiting) == (1, 3)
+    gate.opened.set()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(answers) == ["a", "b", "c", "d"]
