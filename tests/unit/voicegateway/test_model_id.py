@@ -18,6 +18,8 @@ from voicegateway_shared.usage import Modality
         # Open models are named with slashes and colons, which are theirs.
         ("groq/openai/gpt-oss-120b", "llm", ModelId("groq", "openai/gpt-oss-120b")),
         ("ollama/qwen3:8b", "llm", ModelId("ollama", "qwen3:8b")),
+        ("whisper//models/mine:de", "stt", ModelId("whisper", "/models/mine", "de")),
+        ("openai/gpt-realtime:marin", "realtime", ModelId("openai", "gpt-realtime", "marin")),
         ("x/family:size:de", "stt", ModelId("x", "family:size", "de")),
     ],
 )

@@ -22,7 +22,7 @@ from voicegateway_shared.usage import Modality
 
 SIGNATURES_MAX: Final = 256
 """Reading one takes half a millisecond; a worker uses a handful of classes."""
-_ABOUT_A_KEY: Final = re.compile(r"api[ _-]?key|_key\b|credential|secret|\btoken", re.IGNORECASE)
+_ABOUT_A_KEY: Final = re.compile(r"api[ _-]?key|_key\b|credential|secret|\btoken\b", re.IGNORECASE)
 """What a plugin says when it misses its key."""
 
 
