@@ -65,10 +65,14 @@ class ProviderClass:
         package = self.native.__module__.split(".")[2]
         return "-".join(filter(None, (package, self.native.__name__, self.way, self.model.partition("/")[2])))
 
+    def bare(self, sims: VendorSimulators) -> Any:
+        """Return an instance that speaks to the simulator, as nobody has touched it."""
+        given = getattr(sims, self.vendor).plugin_kwargs(*self.simulator_arguments)
+        return self.native(**{**given, **self.arguments})
+
     def make(self, sims: VendorSimulators) -> Any:
         """Return a metered instance that speaks to the simulator."""
-        given = getattr(sims, self.vendor).plugin_kwargs(*self.simulator_arguments)
-        plugin = self.native(**{**given, **self.arguments})
         return instrument(
-            plugin, PluginFacts(provider=self.vendor, modality=self.modality, project=None, key_id="", variant=None)
+            self.bare(sims),
+            PluginFacts(provider=self.vendor, modality=self.modality, project=None, key_id="", variant=None),
         )
