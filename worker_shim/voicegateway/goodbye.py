@@ -18,6 +18,9 @@ CUT_WITHIN_S: Final = 1.0
 CLOSED_WITHIN_S: Final = 5.0
 """A session closes when its tools have ended; one that does not is left to the end of its job."""
 
+VERBATIM: Final = 'Say exactly this, word for word and nothing else: "{sentence}"'
+"""What a realtime model is told when it is to say the goodbye."""
+
 Heard = Literal["said", "silent", "lost"]
 """`silent`: no sound came of it. `lost`: it was interrupted, or something else was said in its place."""
 
@@ -44,10 +47,26 @@ async def say_goodbye(
     try:
         speech = session.say(sentence, allow_interruptions=False)
     except RuntimeError:
-        # It has no voice, or is closing already.
-        return False
+        # It has no voice of its own, or is closing already.
+        speech = _asked_to_say(session, sentence)
+        if speech is None:
+            return False
+        # A model that speaks by itself may not say it to the letter.
+        sentence = ""
     on_speech(speech.id)
     return await _heard(session, speech, sentence) == "said"
+
+
+def _asked_to_say(session: Any, sentence: str) -> Any:
+    """Have a realtime model say a sentence; None when the session has none, or is closing."""
+    from livekit.agents.llm import RealtimeModel
+
+    try:
+        if not isinstance(session.current_agent.realtime_llm_session.realtime_model, RealtimeModel):
+            return None
+        return session.generate_reply(instructions=VERBATIM.format(sentence=sentence))
+    except (RuntimeError, AttributeError):
+        return None
 
 
 async def shut_down(session: Any) -> bool:

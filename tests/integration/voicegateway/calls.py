@@ -122,7 +122,7 @@ async def call(
             },
         )
         held = Call(session=session, microphone=Microphone(), ear=Ear(), meter=meter, job=context)
-        _listen(held)
+        listen(held)
         if context is not None:
             context._on_shutdown = held.hung_up.append
         if stt is not None:
@@ -140,7 +140,9 @@ async def call(
                     await plugin.aclose()
 
 
-def _listen(held: Call) -> None:
+def listen(held: Call) -> None:
+    """Note what the session of a call tells."""
+
     def closed(event: CloseEvent) -> None:
         held.closed_s = time.monotonic()
         held.closings.append(event)

@@ -7,6 +7,7 @@ cancelled or nobody was there any more to hear it; each transcription for its au
 import asyncio
 import base64
 import json
+import re
 import time
 import zlib
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 SILENCE_MS: Final = 200
 """How long somebody must be silent until the turn is theirs who listen; sessions that say otherwise are heeded."""
+_VERBATIM: Final = re.compile(r'word for word[^"]*"([^"]+)"')
+"""It does as it is told."""
 BYTES_PER_MS: Final = SAMPLE_RATE * SAMPLE_BYTES // 1000
 
 
@@ -242,10 +245,13 @@ class RealtimeConnection:
     def _start_response(self, instructions: str | None, metadata: Any) -> None:
         options = self._sim.options
         key = f"{self._sim.seed}\0{self._replies}"
+        reply = options.replies[zlib.crc32(key.encode()) % len(options.replies)]
+        if instructions is not None and (told := _VERBATIM.search(instructions)):
+            reply = told[1]
         self._replies += 1
         response = self._response = RealtimeResponse(
             conversation=self._conversation,
-            reply=options.replies[zlib.crc32(key.encode()) % len(options.replies)],
+            reply=reply,
             instructions=instructions,
             metadata=metadata,
             has_audio=self._has_audio,
