@@ -98,6 +98,24 @@ async def test_hedge_that_breaks_off_is_followed_by_the_next(tmp_path: Path, mon
     assert [record.outcome for record in records][1:] == ["error", "ok"]
 
 
+async def test_vendor_that_does_not_even_answer_the_handshake_is_given_up(tmp_path: Path) -> None:
+    async def be_mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+        writer.close()
+
+    async with metering(tmp_path) as meter, await asyncio.start_server(be_mute, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        mute = ("cartesia/sonic-3", {"base_url": f"http://127.0.0.1:{port}"})
+        voice = route_of(meter, mute, "cartesia/sonic-2", attempt_timeout_ms=200)
+        heard = await say(voice, TEXT)
+        await voice.aclose()
+        records = await meter.records()
+        server.close()
+
+    assert heard.seconds == SECONDS
+    assert told(records) == [("sonic-3", "error", 1), ("sonic-2", "ok", 1)]
+
+
 async def switched(meter: Meter, *models: Any, **options: Any) -> Any:
     """Return a route whose first voice has failed once, so that the session has the second one's."""
     voice = route_of(meter, *models, **options)

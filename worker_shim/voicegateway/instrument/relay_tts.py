@@ -218,21 +218,28 @@ def note_start(stream: Any, other: Any) -> None:
 
 
 def when_asked(stream: Any, call: Callable[[], None]) -> None:
-    """Call when text is first sent to a stream's vendor, at once when it was; perhaps more often."""
-    if stream._started_time:
+    """Call when text is first sent to a stream's vendor, at once when it was; perhaps more often.
+
+    Likewise when all text was pushed: whatever the plugin still waits for then, it is its vendor.
+    """
+    if stream._started_time or getattr(stream, "_input_ended", False):
         call()
         return
     # Some plugins do not say when they send; theirs is the time of the first text that they are given.
     cls: Any = type(stream)
-    name = "_mark_started" if _says_when_it_sends(cls) else "push_text"
+    _also(stream, "_mark_started" if _says_when_it_sends(cls) else "push_text", call)
+    _also(stream, "end_input", call)
+
+
+def _also(stream: Any, name: str, call: Callable[[], None]) -> None:
     method = getattr(stream, name)
 
-    def asked(*args: Any) -> Any:
+    def also(*args: Any) -> Any:
         result = method(*args)
         call()
         return result
 
-    setattr(stream, name, asked)
+    setattr(stream, name, also)
 
 
 @cache
