@@ -9,7 +9,7 @@ from voicegateway import tracing
 from voicegateway.identity import current_identity, current_job
 from voicegateway.instrument import instrument
 from voicegateway.record import PluginFacts
-from voicegateway.registry import environment_key, fingerprint, key_in, provider_of
+from voicegateway.registry import key_id_of, provider_of
 from voicegateway.runtime import current_runtime
 from voicegateway_shared.usage import Modality
 
@@ -103,7 +103,7 @@ def _meter_plugin(plugin: Any, project: str | None) -> None:
         if modality is None:
             continue
         provider = provider_of(inner)
-        facts = PluginFacts(provider=provider, modality=modality, project=project, key_id=_key_id(inner, provider))
+        facts = PluginFacts(provider=provider, modality=modality, project=project, key_id=key_id_of(inner, provider))
         instrument(inner, facts)
 
 
@@ -133,7 +133,3 @@ def _modality(plugin: Any) -> Modality | None:
     if isinstance(plugin, llm.RealtimeModel):
         return "realtime"
     return "tts" if isinstance(plugin, tts.TTS) else None
-
-
-def _key_id(plugin: Any, provider: str) -> str:
-    return fingerprint(key_in(plugin) or environment_key(provider))

@@ -1,7 +1,7 @@
 """Registry: from a model string to the native LiveKit plugin instance, by the signature of its class."""
 
-from voicegateway.registry.finding import environment_key
-from voicegateway.registry.keys import fingerprint, key_in
+from voicegateway.registry.finding import environment_key, key_id_of
+from voicegateway.registry.keys import fingerprint
 from voicegateway.registry.listing import ProviderStatus, providers
 from voicegateway.registry.owner import provider_of
 from voicegateway.registry.provider import PluginClass, Provider
@@ -14,7 +14,7 @@ __all__ = [
     "Resolved",
     "environment_key",
     "fingerprint",
-    "key_in",
+    "key_id_of",
     "look",
     "parameters_of",
     "provider_of",

@@ -1,10 +1,10 @@
 """Finding a provider by its id: those we name, LiveKit's other plugins, third parties', and any other plugin here."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from voicegateway.registry.installed import is_here
-from voicegateway.registry.keys import set_key
+from voicegateway.registry.keys import fingerprint, key_in, key_variables, set_key
 from voicegateway.registry.livekit_plugins import ALIASES, LIVEKIT, NOT_MODELS, guessed
 from voicegateway.registry.named import NAMED
 from voicegateway.registry.provider import Provider
@@ -32,3 +32,14 @@ def environment_key(name: str) -> str | None:
     """Return the key that is set for a provider, where one is."""
     provider = find_provider(name)
     return None if provider is None else set_key(provider.key_variables)
+
+
+def key_id_of(plugin: Any, name: str) -> str:
+    """Return the fingerprint of the key of a plugin that we did not make, as it would be had we made it."""
+    provider = find_provider(name)
+    if provider is not None and provider.source != "guess":
+        classes = (each for of_modality in provider.classes.values() for each in of_modality)
+        if not any(key_variables(provider, each) for each in classes):
+            # Ollama's plugin holds a word that OpenAI's client wants, and nobody checks.
+            return ""
+    return fingerprint(key_in(plugin) or environment_key(name))

@@ -10,7 +10,7 @@ from livekit.agents import llm, stt, tts
 from livekit.agents.types import NOT_GIVEN
 from livekit.plugins import anthropic, assemblyai, cartesia, deepgram, elevenlabs, groq, openai
 
-from voicegateway.registry import fingerprint, provider_of, resolve
+from voicegateway.registry import fingerprint, key_id_of, provider_of, resolve
 from voicegateway.registry.named import NAMED
 from voicegateway_shared.usage import Modality
 
@@ -100,6 +100,9 @@ async def test_model_string_becomes_the_vendors_own_class(
     assert (resolved.key_id, resolved.region) == (
         ("", "localhost:11434") if name == "ollama" else (fingerprint(f"{name}-key"), "")
     )
+    # Had somebody else made it, `attach` would say the same of it.
+    assert provider_of(resolved.plugin) == name
+    assert key_id_of(resolved.plugin, name) == resolved.key_id
     await close(resolved.plugin)
 
 
