@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from livekit.agents import APIConnectOptions, LanguageCode, stt, utils
-from livekit.agents.types import NOT_GIVEN, NotGivenOr, TimedString
+from livekit.agents import APIConnectOptions, LanguageCode, stt, utils, vad
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, NOT_GIVEN, NotGivenOr, TimedString
 
 from voicegateway.local.audio import heard
 from voicegateway.local.failures import told_as_a_vendors
@@ -41,6 +41,7 @@ class STT(stt.STT[Any]):
         no_speech_threshold: float = NO_SPEECH,
         word_timestamps: bool = False,
         prompt: str | None = None,
+        vad: vad.VAD | None = None,
         model_dir: str | os.PathLike[str] | None = None,
         slots: int | None = None,
         threads: int | None = None,
@@ -56,6 +57,7 @@ class STT(stt.STT[Any]):
             no_speech_threshold: what is less likely speech than this is left out.
             word_timestamps: also tell when each word was said; takes longer.
             prompt: names and words to expect.
+            vad: cuts utterances out of a stream; with it the plugin streams, and may stand in for one that does.
             slots: how many utterances this process transcribes at once.
             threads: processors for one of them.
             waiting_max: how many requests may wait for a slot.
@@ -67,7 +69,7 @@ class STT(stt.STT[Any]):
         """
         super().__init__(
             capabilities=stt.STTCapabilities(
-                streaming=False,
+                streaming=vad is not None,
                 interim_results=False,
                 aligned_transcript="word" if word_timestamps else False,
             )
@@ -88,15 +90,17 @@ class STT(stt.STT[Any]):
             )
 
         running = Running.of(slots=slots, threads=threads, waiting_max=waiting_max)
-        self._model = model
-        self._local = LocalModel(("whisper", folder, device, compute_type), load, running)
-        self._opts = Options(
+        options = Options(
             language=language,
             beam_size=beam_size,
             no_speech_threshold=no_speech_threshold,
             word_timestamps=word_timestamps,
             prompt=prompt,
         )
+        self._model = model
+        self._local = LocalModel(("whisper", folder, device, compute_type), load, running)
+        self._opts = options
+        self._vad = vad
 
     @property
     def model(self) -> str:
@@ -125,6 +129,25 @@ class STT(stt.STT[Any]):
             changed = replace(changed, prompt=prompt)
         self._opts = changed
 
+    def stream(
+        self,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+    ) -> stt.RecognizeStream:
+        """Transcribe each utterance that the VAD cuts out, as LiveKit's `StreamAdapter` does.
+
+        Raises:
+            NotImplementedError: it was made without a VAD.
+        """
+        if self._vad is None:
+            return super().stream(language=language, conn_options=conn_options)
+        node_of_request(self)
+        ear = _Ear(self)
+        return stt.StreamAdapterWrapper(
+            self, vad=self._vad, wrapped_stt=ear, language=language, conn_options=conn_options
+        )
+
     async def _recognize_impl(
         self,
         buffer: utils.AudioBuffer,
@@ -142,6 +165,34 @@ class STT(stt.STT[Any]):
             held = await self._local.loaded_within(conn_options.timeout)
             data = await held.slots.run(work, node=node, wait_s_max=conn_options.timeout)
         return stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[data])
+
+
+class _Ear(stt.STT[Any]):
+    """What a stream hears by: its errors are the stream's alone, which tells them. Lives as long as its stream."""
+
+    def __init__(self, owner: STT) -> None:
+        super().__init__(capabilities=owner.capabilities)
+        self._owner = owner
+        self.on("metrics_collected", lambda metrics: owner.emit("metrics_collected", metrics))
+
+    @property
+    def model(self) -> str:
+        """The owner's."""
+        return self._owner.model
+
+    @property
+    def provider(self) -> str:
+        """The owner's."""
+        return self._owner.provider
+
+    async def _recognize_impl(
+        self,
+        buffer: utils.AudioBuffer,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions,
+    ) -> stt.SpeechEvent:
+        return await self._owner._recognize_impl(buffer, language=language, conn_options=conn_options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
