@@ -75,7 +75,7 @@ def parts_named(asked: Sequence[str], modality: str | None, project: str, routin
         raise BadRequest(f"modality {modality!r} is none of {', '.join(MODALITIES)}")
     if len(asked) > MODELS_MAX:
         raise BadRequest(f"{len(asked)} models are more than the {MODELS_MAX} that stand for one another")
-    wanted = [each for each in MODALITIES if modality in (None, each)]
+    wanted: list[Modality] = [each for each in MODALITIES if modality in (None, each)]
     if not asked:
         return "", _defaults(wanted, project, routing)
     if len(asked) > 1 or "/" in asked[0]:
@@ -90,12 +90,12 @@ def parts_named(asked: Sequence[str], modality: str | None, project: str, routin
     stack = routing.stack(name, project)
     if stack is None:
         raise NotFound(_nothing(name, wanted, project, routing))
-    named = {each: part for each in wanted if (part := getattr(stack, each))}
+    named: dict[Modality, str] = {each: part for each in wanted if (part := getattr(stack, each))}
     return name, [_place(part, each, project, routing) for each, part in named.items()]
 
 
 def _defaults(wanted: Sequence[Modality], project: str, routing: Routing) -> list[Part]:
-    named = {each: part for each in wanted if (part := routing.default_of(each, project))}
+    named: dict[Modality, str] = {each: part for each in wanted if (part := routing.default_of(each, project))}
     if not named:
         raise NotFound(f"project {project!r} has no default for {', '.join(wanted)}")
     return [_place(part, each, project, routing) for each, part in named.items()]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from livekit.agents import AgentSession
 from livekit.plugins import anthropic, deepgram, groq, openai
 from tests.integration.voicegateway.metering import Meter, metering
 from tests.integration.voicegateway.plugin_use import ask
@@ -286,3 +287,24 @@ async def test_first_request_tells_of_those_who_are_left_out(tmp_path: Path, mon
     assert first[names.ROUTE_REJECTED].startswith(f"{CLAUDE}: missing_key (anthropic: no API key")
     assert first[names.ROUTE_POSITION] == 1
     assert names.ROUTE_REJECTED not in second.facts
+
+
+async def test_session_is_given_a_stack_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    routing = parse_routing(
+        {
+            "chains": {"stt": {"ears": ["deepgram/nova-3", "groq/whisper-large-v3"]}, "llm": {"fast": [MINI, OSS]}},
+            "stacks": {"premium": {"stt": "ears", "llm": "fast"}},
+            "defaults": {"stack": "premium"},
+        }
+    )
+    async with _resolver(tmp_path, routing) as meter:
+        # A session warms its model up as soon as it is made.
+        monkeypatch.setenv("OPENAI_BASE_URL", meter.sims.openai.base_url)
+        session: AgentSession[Any] = AgentSession(**meter.gateway.stack(), vad=None)
+        assert session.llm is not None
+        await session.llm.aclose()
+
+    assert isinstance(session.stt, deepgram.STT)
+    assert isinstance(session.llm, openai.LLM)
+    assert session.tts is None
+    assert [_route(plugin).chain for plugin in (session.stt, session.llm)] == ["ears", "fast"]

@@ -19,7 +19,8 @@ class Arguments:
 
     def __init__(self, given: Mapping[str, Any], candidates: Sequence[ChainModel], modality: Modality) -> None:
         """Raises ConfigurationError where an argument cannot be meant for all."""
-        self._given, self._modality = given, modality
+        self._given = given
+        self._modality: Modality = modality
         self._taken: set[str] = set()
         providers = sorted({each.model.strip().partition("/")[0] for each in candidates})
         self._is_divided = len(providers) > 1

@@ -70,7 +70,8 @@ class Route:
         """
         self.members = tuple(members)
         self.front = self.members[front]
-        self.chain, self.strategy = chain, strategy
+        self.chain = chain
+        self.strategy: Strategy = strategy
         self.is_hedged, self.attempt_timeout_ms = is_hedged, attempt_timeout_ms
         self._lot = lot
         self._rejected = tuple(rejected)
