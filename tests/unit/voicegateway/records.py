@@ -19,8 +19,8 @@ IDENTITY = Identity(
     room="room-1",
     started_at="2026-11-21T10:00:00.000Z",
 )
-PROVIDERS: dict[Modality, str] = {"stt": "deepgram", "llm": "openai", "tts": "cartesia"}
-MODELS: dict[Modality, str] = {"stt": "nova-3", "llm": "gpt-4.1-mini", "tts": "sonic-3"}
+PROVIDERS: dict[Modality, str] = {"stt": "deepgram", "llm": "openai", "tts": "cartesia", "realtime": "openai"}
+MODELS: dict[Modality, str] = {"stt": "nova-3", "llm": "gpt-4.1-mini", "tts": "sonic-3", "realtime": "gpt-realtime"}
 HELLO_TOKENS = 4 + 2
 """What a prompt of `Hello?` is estimated at."""
 

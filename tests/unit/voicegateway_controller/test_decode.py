@@ -119,6 +119,16 @@ def test_ids_and_times_must_be_there() -> None:
     assert the_reason(endless) == "the span has no end time"
 
 
+def test_what_a_vendor_told_in_its_answer_is_kept_beside_the_request() -> None:
+    span = a_span(request_id=REQUEST_ID, ended_ns=NOW_NS)
+    span.attributes.append(attribute(f"{names.VENDOR_ECHO_PREFIX}character_cost", "42"))
+    span.attributes.append(attribute(f"{names.VENDOR_ECHO_PREFIX}request_id", "req_1"))
+
+    assert the_row(span)["attributes"] == (
+        '{"voicegateway.vendor.character_cost":"42","voicegateway.vendor.request_id":"req_1"}'
+    )
+
+
 def test_too_many_attributes_are_refused() -> None:
     span = a_span()
     span.attributes.extend([attribute(f"k{n}", n) for n in range(256)])

@@ -24,6 +24,7 @@ from voicegateway.budgets.pricing import (
     rating_request,
 )
 from voicegateway.encode import encode_span
+from voicegateway.realtime_count import ResponseCount, SessionCount
 from voicegateway.record import RequestRecord
 from voicegateway.wire_count import WireCount
 from voicegateway_controller.ledger.rules import SpanFacts, post
@@ -31,6 +32,7 @@ from voicegateway_controller.usage.columns import INDEX, Row
 from voicegateway_controller.usage.decode import Decoded, decode_into
 from voicegateway_shared.money import PICO_PER_USD, nano_usd_up
 from voicegateway_shared.pricing import Catalog, Tariff
+from voicegateway_shared.pricing.rating import rate_by
 from voicegateway_shared.wire import ModelName
 
 CATALOG: Final = Catalog.builtin()
@@ -193,6 +195,52 @@ def speeches(draw: st.DrawFn) -> RequestRecord:
     return record
 
 
+@st.composite
+def told_chats(draw: st.DrawFn) -> RequestRecord:
+    """Chats of a vendor whose own events are read, to their end or until they broke off."""
+    fresh, read, short, long = (draw(large) for _ in range(4))
+    record = a_record("llm", provider="anthropic", model="claude-haiku-5-5", **_fate(draw))
+    record.llm_chunks.extend(chunk("word ") for _ in range(draw(small)))
+    record.vendor_usage = {
+        "input_tokens": fresh + read + short + long,
+        "cache_read_tokens": read,
+        "cache_write_5m_tokens": short,
+        "cache_write_1h_tokens": long,
+        "output_tokens": draw(large),
+    }
+    record.is_vendor_usage_whole = draw(st.booleans())
+    return record
+
+
+@st.composite
+def realtime_responses(draw: st.DrawFn) -> RequestRecord:
+    record = a_record("realtime", provider="openai", model="gpt-realtime", mode="realtime", **_fate(draw))
+    audio = draw(small)
+    count = record.realtime = ResponseCount(input_tokens=audio + draw(small), input_audio_tokens=audio, heard_ms=900)
+    count.audio_bytes, count.text_characters = draw(large), draw(small)
+    count.is_refused = draw(st.booleans())
+    if draw(st.booleans()):
+        cached_audio = draw(st.integers(0, audio))
+        count.told = {
+            "input_tokens": audio + 50,
+            "input_audio_tokens": audio,
+            "cache_read_tokens": cached_audio + draw(st.integers(0, 50)),
+            "cache_read_audio_tokens": cached_audio,
+            "output_tokens": 100 + draw(small),
+            "output_audio_tokens": draw(st.integers(0, 100)),
+        }
+    return record
+
+
+@st.composite
+def realtime_sessions(draw: st.DrawFn) -> RequestRecord:
+    model = draw(st.sampled_from(["gpt-realtime", "gpt-live-1"]))
+    record = a_record("realtime", provider="openai", model=model, mode="realtime", **_fate(draw))
+    record.realtime = SessionCount()
+    record.realtime.audio_bytes = draw(large)
+    return record
+
+
 def _fate(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "outcome": draw(outcomes),
@@ -203,7 +251,7 @@ def _fate(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @settings(max_examples=400, deadline=None)
-@given(record=st.one_of(chats(), transcriptions(), speeches()))
+@given(record=st.one_of(chats(), told_chats(), transcriptions(), speeches(), realtime_responses(), realtime_sessions()))
 def test_a_worker_charges_what_the_ledger_will_say(record: RequestRecord) -> None:
     record.is_settled = True
 
@@ -229,7 +277,44 @@ def test_what_is_told_is_what_is_charged_though_a_socket_is_still_open() -> None
     assert record.usage() == charged
 
 
+def test_a_session_is_rated_and_costs_nothing_where_responses_are_billed() -> None:
+    record = a_record("realtime", provider="openai", model="gpt-realtime", started_unix_ns=AT_NS, is_settled=True)
+    record.realtime = SessionCount()
+    found = CATALOG.model(provider="openai", model="gpt-realtime", modality="realtime")
+
+    rating = rate_by(found, rating_request(record))
+
+    assert (rating.lines, rating.is_unrated) == ((), False)
+
+
+def test_a_realtime_response_costs_what_the_vendors_own_example_says() -> None:
+    record = a_record("realtime", provider="openai", model="gpt-realtime", started_unix_ns=AT_NS, is_settled=True)
+    count = record.realtime = ResponseCount(input_tokens=0, input_audio_tokens=0, heard_ms=0)
+    count.told = {
+        "input_tokens": 132,
+        "input_audio_tokens": 13,
+        "cache_read_tokens": 64,
+        "cache_read_audio_tokens": 0,
+        "output_tokens": 121,
+        "output_audio_tokens": 91,
+    }
+
+    # 55 and 64 cached tokens of text, 13 of audio, in; 30 of text and 91 of audio, out.
+    assert ledger_nano_usd(record) == 6_965_600
+
+
 # Bounds
+
+
+def test_a_realtime_response_is_bounded_by_its_conversation_and_a_minute_of_speech() -> None:
+    record = a_record("realtime", provider="openai", model="gpt-realtime", outcome=None)
+    record.realtime = ResponseCount(input_tokens=300, input_audio_tokens=200, heard_ms=2_000)
+    first = most_of(record, Habit(), output_tokens_p99=0)
+    record.owner = SimpleNamespace(_opts=SimpleNamespace(max_response_output_tokens=77))
+
+    assert (first["input_tokens"], first["input_audio_tokens"]) == (300 + 20 + 500, 220)
+    assert first["output_tokens"] == first["output_audio_tokens"] == 1_500
+    assert most_of(record, Habit(), output_tokens_p99=0)["output_tokens"] == 77
 
 
 @pytest.mark.parametrize("limit_name", ["max_tokens", "max_completion_tokens"])
