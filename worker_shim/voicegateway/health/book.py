@@ -262,7 +262,10 @@ class HealthBook:
         for target, wanted_ns in self._wanted.items():
             word = self._words.get(target)
             is_wanted = now_ns - wanted_ns <= WANTED_MS * NS_PER_MS
-            if is_wanted and word is not None and word.told.state != "closed":
+            if not is_wanted or word is None or word.told.state == "closed":
+                continue
+            # Who let its turn pass leaves the next one to others, until it would use it again.
+            if not word.told.is_prober or wanted_ns >= word.until_ns:
                 yield target, word.until_ns
 
     def _offers_ns(self, now_ns: int) -> int | None:

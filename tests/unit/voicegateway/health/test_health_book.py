@@ -145,6 +145,21 @@ def test_while_the_fleet_is_heard_only_its_prober_probes(clock: Clock) -> None:
     assert book.report()[1] == (Observation(target=TARGET, ok=1, ttfb_counts=((10, 1),), is_probe=True),)
 
 
+def test_who_let_its_turn_pass_leaves_the_next_to_others_until_it_would_use_it(clock: Clock) -> None:
+    book, _ = attached(clock)
+    hears(book, clock, ill(retry_ms=0))
+    book.state(TARGET)
+    number, observations = book.report()
+    hears(book, clock, ill("half_open", is_prober=True, retry_ms=10_000), number=number, version=2)
+    clock.pass_s(11)
+    hears(book, clock, ill("half_open", is_prober=True, retry_ms=0), number=number, version=2)
+    assert book.report() == (0, ())
+
+    book.state(TARGET)
+
+    assert book.report()[1] == observations
+
+
 def test_without_the_fleet_each_process_probes_when_the_time_has_come(clock: Clock) -> None:
     book, _ = attached(clock)
     hears(book, clock, ill(retry_ms=1_000))
