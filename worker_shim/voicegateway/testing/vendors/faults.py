@@ -56,6 +56,7 @@ REFUSALS: Final[frozenset[FaultKind]] = frozenset({"rate_limited", "server_error
 """Kinds that answer with an HTTP error instead of accepting the request."""
 
 _SAYS_ERROR: Final[frozenset[FaultKind]] = frozenset({"vendor_error"})
+_STALLS: Final[frozenset[FaultKind]] = frozenset({"stall"})
 _BREAKS: Final[frozenset[FaultKind]] = frozenset({"stall", "close_mid_stream", "abort_mid_stream"})
 
 ENDPOINT_VENDOR: Final[dict[Endpoint, Vendor]] = {
@@ -100,7 +101,7 @@ ENDPOINT_KINDS: Final[dict[Endpoint, frozenset[FaultKind]]] = {
     # Over a websocket a refusal is an error event; the socket stays.
     "responses": REFUSALS | _BREAKS | _SAYS_ERROR,
     "responses_socket": REFUSALS,
-    "transcriptions": REFUSALS | {"stall"},
+    "transcriptions": REFUSALS | _STALLS,
     "transcription_socket": REFUSALS,
     "transcription_audio": _BREAKS | _SAYS_ERROR,
     "realtime_socket": REFUSALS,
@@ -108,7 +109,7 @@ ENDPOINT_KINDS: Final[dict[Endpoint, frozenset[FaultKind]]] = {
     "realtime_response": REFUSALS | _BREAKS | _SAYS_ERROR,
     "messages": REFUSALS | _BREAKS | _SAYS_ERROR,
     "groq_chat": REFUSALS | _BREAKS | _SAYS_ERROR,
-    "groq_transcriptions": REFUSALS | {"stall"},
+    "groq_transcriptions": REFUSALS | _STALLS,
     "groq_speech": REFUSALS | _BREAKS,
     "ollama_chat": (REFUSALS - {"unauthorized"}) | _BREAKS | _SAYS_ERROR,
     # A socket is refused at its handshake; what goes wrong later belongs to a context on it.
@@ -116,7 +117,7 @@ ENDPOINT_KINDS: Final[dict[Endpoint, frozenset[FaultKind]]] = {
     "tts_context": _BREAKS | _SAYS_ERROR,
     "tts_bytes": REFUSALS | _BREAKS,
     "turns_socket": REFUSALS | _BREAKS | _SAYS_ERROR,
-    "listen_recording": REFUSALS | {"stall"},
+    "listen_recording": REFUSALS | _STALLS,
     "flux": REFUSALS | _BREAKS | _SAYS_ERROR,
     "speak_socket": REFUSALS,
     "speak_turn": _BREAKS | _SAYS_ERROR,
@@ -125,7 +126,7 @@ ENDPOINT_KINDS: Final[dict[Endpoint, frozenset[FaultKind]]] = {
     "multi_stream_context": _BREAKS | _SAYS_ERROR,
     "speech_bytes": REFUSALS | _BREAKS,
     "scribe_socket": REFUSALS | _BREAKS | _SAYS_ERROR,
-    "scribe_recording": REFUSALS | {"stall"},
+    "scribe_recording": REFUSALS | _STALLS,
     "universal": REFUSALS | _BREAKS,
     # What AssemblyAI refuses of its voices it refuses in the open socket, with codes of its own.
     "voice_socket": REFUSALS,
