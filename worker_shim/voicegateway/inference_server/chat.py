@@ -42,19 +42,20 @@ async def chat(request: web.Request, caller: Caller, plugins: Plugins) -> web.St
     if (refusal := caller.refusal()) is not None:
         raise refusal
     if caller.sentence:
-        response = await _begun(request)
-        await response.write(answer.sentence(caller.sentence) + answer.end())
+        response, last = await _begun(request), answer.sentence(caller.sentence) + answer.end()
     else:
-        response = await _ask(request, asked, caller, plugins, answer)
+        response, last = await _ask(request, asked, caller, plugins, answer)
     if caller.session is not None and caller.sentence:
         caller.session.is_told.set()
-    await response.write_eof()
+    # At once with the end of the body: OpenAI's client leaves at `[DONE]`, and drops a connection that says more.
+    await response.write_eof(last)
     return response
 
 
 async def _ask(
     request: web.Request, asked: ChatRequest, caller: Caller, plugins: Plugins, answer: ChatAnswer
-) -> web.StreamResponse:
+) -> tuple[web.StreamResponse, bytes]:
+    """Return the answer that was begun, and its last bytes, which are not written yet."""
     member, parameters = _member(served_by(asked.model, caller.provider), asked.parameters)
     response: web.StreamResponse | None = None
     async with plugins.use("llm", [member], caller.identity.project) as plugin:
@@ -70,13 +71,10 @@ async def _ask(
         except Exception as error:
             if response is None:
                 raise
-            await response.write(b"data: " + msgspec.json.encode(of_error(error).as_body()) + b"\n\n")
-            return response
+            return response, b"data: " + msgspec.json.encode(of_error(error).as_body()) + b"\n\n"
         finally:
             await stream.aclose()
-    response = response or await _begun(request)
-    await response.write(answer.end())
-    return response
+    return response or await _begun(request), answer.end()
 
 
 def _stream(plugin: Any, asked: ChatRequest, parameters: Mapping[str, Any], caller: Caller) -> Any:

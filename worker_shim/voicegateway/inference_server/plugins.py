@@ -40,11 +40,12 @@ class Plugins:
         self._closing: set[asyncio.Task[None]] = set()
 
     def preload(self) -> None:
-        """Import the plugins of all vendors whose key is set: a first call should not wait for it."""
+        """Import the plugins of all vendors whose key is known: a first call should not wait for it."""
+        told = {name.partition("/")[0] for name in self._settings.plugins}
         for name in NAMED:
             module = f"livekit.plugins.{name.replace('-', '_')}"
             try:
-                if environment_key(name) and importlib.util.find_spec(module) is not None:
+                if (name in told or environment_key(name)) and importlib.util.find_spec(module) is not None:
                     importlib.import_module(module)
             except Exception as error:  # noqa: BLE001 - a broken package is told to those who ask for it
                 logger.warning("voicegateway: %s cannot be loaded: %s", name, error)
