@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from livekit.agents import APIError
+from tests.fixtures.waiting import eventually
 from tests.integration.testing_vendors.bench import NO_RETRY
 from tests.integration.voicegateway.calls import VOICE, call, listening_to_the_voice, quiet_logs
 from tests.integration.voicegateway.metering import Meter, metering, total
@@ -96,6 +97,28 @@ async def test_hedge_that_breaks_off_is_followed_by_the_next(tmp_path: Path, mon
     assert spoken.texts == [REPLY, REPLY, REPLY[len("Your ") :]]
     assert heard.told == REPLY
     assert [record.outcome for record in records][1:] == ["error", "ok"]
+
+
+async def test_voice_that_breaks_off_after_the_last_word_leaves_nothing_to_say(tmp_path: Path) -> None:
+    async with metering(tmp_path, faults=(fault("abort_mid_stream", after_chunks=14),)) as meter:
+        voice = sonic(meter, *SONIC)
+        with listening_to_the_voice() as spoken:
+            async with voice.stream(conn_options=NO_RETRY) as stream:
+                stream.push_text(TEXT)
+                stream.flush()
+                heard = [await anext(stream)]
+                await eventually(lambda: len(meter.runtime._open) == 2)
+                stream.end_input()
+                heard += [audio async for audio in stream]
+        await voice.aclose()
+        records = await meter.records()
+
+    assert [audio.is_final for audio in heard].count(True) == 1
+    assert heard[-1].is_final
+    assert sum(audio.frame.duration for audio in heard) == pytest.approx(AUDIO_MS / 1000, abs=0.05)
+    assert spoken.texts[0] == TEXT
+    assert "".join(spoken.texts[1:]) == ""
+    assert [record.outcome for record in records] == ["error", "ok"]
 
 
 async def test_vendor_that_does_not_even_answer_the_handshake_is_given_up(tmp_path: Path) -> None:

@@ -120,3 +120,19 @@ async def test_silence_of_a_plugin_that_does_not_say_when_it_sends_counts_from_t
 
     assert heard.seconds == pytest.approx(len(REPLY) / 14, abs=0.3)
     assert (first.outcome, first[names.ERROR_TYPE], second.outcome) == ("error", "APITimeoutError", "ok")
+
+
+async def test_whole_speech_that_is_streamed_within_tells_no_error_either(tmp_path: Path) -> None:
+    """The stream within tells its own error, before the one that holds it is mended."""
+    model, socket, _ = VENDORS[2]
+    async with metering(tmp_path, faults=strikes(model, socket, "server_error")) as meter:
+        voice = route_of_plugins(meter, plugin_of(meter, model), plugin_of(meter, SONIC))
+        events = listening(voice)
+        heard = await say_whole(voice, REPLY)
+        await voice.aclose()
+        first, second = await meter.records()
+
+    assert heard.seconds == pytest.approx(len(REPLY) / 14, abs=0.3)
+    assert (first.outcome, second.outcome) == ("error", "ok")
+    assert events.errors == []
+    assert [each.metadata.model_name for each in events.metrics] == ["sonic-3"]

@@ -76,14 +76,14 @@ def _heard_run(run: Callable[..., Awaitable[Any]], record: RequestRecord, speech
     """The own voice's attempt: that it brought nothing is found while others can still take its place."""
 
     async def heard_run(emitter: Any) -> None:
+        own = speech.outlet
         await run(emitter)
-        journey = record.passage.journey
         if emitter._started:
             emitter.end_input()
             await emitter.join()
-        if speech.heard_s:
-            speech.outlet.learn_pace()
-        elif speech.pushed.text.strip() and not record.passed_on and journey.left():
+        if own.heard_s:
+            own.learn_pace()
+        elif speech.pushed.text.strip() and not record.passed_on and record.passage.journey.left():
             from livekit.agents import APIError
 
             raise APIError(f"voicegateway: {record.model} brought no audio")
@@ -124,7 +124,7 @@ class _Turn:
     def __init__(self, speech: Speech, passage: Passage, position: int, take_floor: TakeFloor) -> None:
         self._speech, self._passage, self._position = speech, passage, position
         self._take_floor = take_floor
-        self._has_floor = False
+        self._has_floor, self._is_over = False, False
 
     async def run(self) -> None:
         speech, passage = self._speech, self._passage
@@ -139,6 +139,7 @@ class _Turn:
         except TimeoutError as error:
             raise relay.silent(other.stream, passage, current_runtime()) from error
         finally:
+            self._is_over = True
             await other.aclose()
 
     async def _pass_on(self, other: "Other", silence: asyncio.Timeout) -> None:
@@ -159,13 +160,17 @@ class _Turn:
             speech.outlet.learn_pace()
         elif speech.pushed.text[self._position :].strip():
             # It would have raised, had its vendor brought nothing: it was turned away, and so is all that is left.
-            speech.is_over = True
+            speech.is_over = self._passage.cause == "failover"
             raise quiet_end()
         elif self._take_floor():
-            speech.open(self._passage.member.plugin, self._position, tells_words=False).mouth().close()
+            mouth = speech.open(self._passage.member.plugin, self._position, tells_words=False).mouth()
+            if speech.heard_s:
+                # There was nothing left to say; the session is told so with a last piece.
+                mouth.hush()
+            mouth.close()
 
     def _start_clock(self, silence: asyncio.Timeout) -> None:
-        if not self._has_floor and silence.when() is None:
+        if not (self._has_floor or self._is_over) and silence.when() is None:
             silence.reschedule(asyncio.get_running_loop().time() + self._passage.journey.silence_s)
 
 

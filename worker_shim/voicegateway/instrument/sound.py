@@ -30,6 +30,16 @@ class Mouth:
         for frame in self._converter.push(audio.frame):
             self._emitter.push_frame(frame)
 
+    def hush(self) -> None:
+        """Say 10 ms of silence."""
+        from livekit import rtc
+
+        if not self.is_open:
+            self._open(self._ids or ("none", "none"))
+        samples = self._sample_rate // 100
+        silence = bytes(samples * self._num_channels * 2)
+        self._emitter.push_frame(rtc.AudioFrame(silence, self._sample_rate, self._num_channels, samples))
+
     def close(self) -> None:
         """Pass on what the conversion has held back; the emitter is ended by its owner."""
         if not self.is_open:

@@ -117,7 +117,9 @@ class Outlet:
         tells_words: bool = True,
     ) -> None:
         from livekit.agents import tts
+        from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
 
+        self._words_key = USERDATA_TIMED_TRANSCRIPT
         self._speech, self._plugin, self.send = speech, plugin, send
         self._position, self._place = position, Place(position=position)
         self._tells_words = tells_words
@@ -146,15 +148,13 @@ class Outlet:
 
     def send_nowait(self, audio: Any) -> None:
         """Take a piece from the emitter. Runs per frame."""
-        from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT
-
         if self._is_mute:
             return
         self.heard_s += audio.frame.duration
         self.ids = (audio.request_id, audio.segment_id)
         userdata = audio.frame.userdata
         try:
-            userdata[USERDATA_TIMED_TRANSCRIPT] = self._told(userdata.get(USERDATA_TIMED_TRANSCRIPT) or [])
+            userdata[self._words_key] = self._told(userdata.get(self._words_key) or [])
         except Exception as error:  # noqa: BLE001 - what is heard matters more than what is told of it
             current_runtime().hook_failed("tts.words", error)
         if self._is_ending and audio.is_final:
