@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from livekit.agents import AgentSession
 from livekit.plugins import anthropic, deepgram, groq, openai
+from tests.fixtures.otlp_sink import Reply
 from tests.integration.voicegateway.metering import Meter, metering
 from tests.integration.voicegateway.plugin_use import ask
 
@@ -308,3 +309,19 @@ async def test_session_is_given_a_stack_as_it_is(tmp_path: Path, monkeypatch: py
     assert isinstance(session.llm, openai.LLM)
     assert session.tts is None
     assert [_route(plugin).chain for plugin in (session.stt, session.llm)] == ["ears", "fast"]
+
+
+async def test_name_that_nobody_here_knows_is_asked_for_and_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _resolver(tmp_path) as meter:
+        meter.sink.decide_sync = lambda _: Reply(status=503)
+        assert meter.runtime.limits is not None
+        asked: list[None] = []
+        ask_now = meter.runtime.limits.syncer.ask
+        monkeypatch.setattr(meter.runtime.limits.syncer, "ask", lambda: (asked.append(None), ask_now()))
+        for _ in range(3):
+            with pytest.raises(UnknownModel):
+                meter.gateway.llm("fast")
+
+    assert len(asked) == 1

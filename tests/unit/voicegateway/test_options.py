@@ -7,6 +7,7 @@ import pytest
 
 from voicegateway import ConfigurationError, Options
 from voicegateway.options import ADMIT_WAIT_MS_DEFAULT, OUTBOX_BYTES_MAX_DEFAULT
+from voicegateway_shared.routing import Routing
 
 
 def config(tmp_path: Path, text: str) -> Path:
@@ -170,3 +171,30 @@ def test_mistake_is_logged_and_left_out_where_a_call_is_at_stake(
     assert 1 <= len(said) <= 2
     assert all("\n" not in record.getMessage() for record in said)
     assert "VOICEGATEWAY_OUTBOX_BYTES_MAX" in said[-1].getMessage()
+
+
+def test_file_declares_routing_beside_the_workers_section(tmp_path: Path) -> None:
+    path = config(
+        tmp_path,
+        "worker: {project: acme}\nrouting:\n  chains: {llm: {fast: [openai/gpt-4.1-mini]}}\n  defaults: {llm: fast}\n",
+    )
+
+    options = Options.load({"VOICEGATEWAY_CONFIG": str(path)})
+
+    assert options.project == "acme"
+    assert options.routing.default_of("llm", "acme") == "fast"
+
+
+def test_wrong_routing_is_left_out_and_the_rest_of_the_file_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = config(tmp_path, "worker: {project: acme}\nrouting: {chains: {llm: {fast: [smart]}}}\n")
+    monkeypatch.setenv("VOICEGATEWAY_CONFIG", str(path))
+
+    with caplog.at_level(logging.ERROR, "voicegateway"):
+        options = Options.load_or_default()
+
+    assert (options.project, options.routing) == ("acme", Routing())
+    assert f"{path}: routing.chains.llm.fast.models[0]: 'smart' is no model" in caplog.text
+    with pytest.raises(ConfigurationError, match="a chain cannot name a chain"):
+        Options.load({"VOICEGATEWAY_CONFIG": str(path)})

@@ -49,6 +49,8 @@ class Directory:
         """What holds: the fleet's word, and what it does not hide of the worker's own file."""
         self.is_heard = False
         """The fleet has told this process itself, or said that nothing has changed."""
+        self.is_awaited = False
+        """Somebody has waited for its word, which is done once."""
         self.look()
 
     def take(self, tag: str, routing: Routing | None) -> None:

@@ -212,8 +212,9 @@ def _lot(asked: Asked, identity: Identity) -> str:
 def _is_told(runtime: "Runtime") -> bool:
     """Have the fleet asked for its chains, and wait for its word; False where there is nobody to ask, or it was."""
     limits, directory = runtime.limits, runtime.directory
-    if limits is None or directory.is_heard:
+    if limits is None or directory.is_heard or directory.is_awaited:
         return False
+    directory.is_awaited = True
     runtime.start()
     heard = threading.Event()
     limits.syncer.ask()
