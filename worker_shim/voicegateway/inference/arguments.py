@@ -1,11 +1,10 @@
 """Arguments: LiveKit Inference's words for what a model is told, in the words of the vendor's own plugin."""
 
-import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from voicegateway.model_id import ModelId
-from voicegateway.registry import resolving
+from voicegateway.registry import parameters_of
 from voicegateway.registry.arguments import LANGUAGE_NAMES, MODEL_NAMES
 from voicegateway.registry.keys import KEY_NAMES
 from voicegateway_shared.errors import ConfigurationError
@@ -59,7 +58,8 @@ def plugin_arguments(
         given = {"language": language} if language else {}
         return {**given, **wanted}
     model_id = ModelId.parse(model, modality)
-    parameters = _parameters(model_id, modality)
+    # To read a signature no key is needed.
+    parameters = parameters_of(str(model_id), modality, {"api_key": "-"})
     arguments = {name: value for name, value in (optional or {}).items() if name in parameters}
     if sample_rate is not None and "sample_rate" in parameters:
         arguments["sample_rate"] = sample_rate
@@ -101,12 +101,6 @@ def with_variant(model: str, variant: str | None) -> str:
     if not variant or "/" not in model or ":" in model:
         return model
     return f"{model}:{variant}"
-
-
-def _parameters(model_id: ModelId, modality: Modality) -> Mapping[str, inspect.Parameter]:
-    # To read a signature no key is needed.
-    plan = resolving._plan(str(model_id), modality, {"api_key": "-"})
-    return inspect.signature(resolving._load(plan)).parameters
 
 
 def _first(parameters: Iterable[str], names: tuple[str, ...]) -> str | None:

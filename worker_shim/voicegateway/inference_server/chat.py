@@ -58,7 +58,7 @@ async def _ask(
     """Return the answer that was begun, and its last bytes, which are not written yet."""
     member, parameters = _member(served_by(asked.model, caller.provider), asked.parameters)
     response: web.StreamResponse | None = None
-    async with plugins.use("llm", [member], caller.identity.project) as plugin:
+    async with plugins.use("llm", [member], caller.identity) as plugin:
         stream = _stream(plugin, asked, parameters, caller)
         try:
             async for chunk in _chunks(stream):

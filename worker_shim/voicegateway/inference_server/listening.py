@@ -53,7 +53,7 @@ async def listen(socket: Socket, model: str, caller: Caller, plugins: Plugins) -
     """
     told = await socket.created()
     settings = mapping_of(told, "settings")
-    plugin = plugins.make("stt", _members(told, settings, model), caller.identity.project)
+    plugin = plugins.make("stt", _members(told, settings, model), caller.identity)
     try:
         if not plugin.capabilities.streaming:
             raise bad_request(f"{model}: this model does not stream, and turns are detected in the agent")

@@ -1,6 +1,7 @@
 """Plugins: the vendors' own, made as requests ask for them and shared by those that ask for the same."""
 
 import asyncio
+import importlib
 import importlib.util
 import json
 import logging
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from voicegateway import Gateway
+from voicegateway.identity import Identity, on_behalf_of
 from voicegateway.inference.members import Member, stand
 from voicegateway.inference_server.settings import Settings
 from voicegateway.registry import environment_key
@@ -42,15 +44,15 @@ class Plugins:
     def preload(self) -> None:
         """Import the plugins of all vendors whose key is known: a first call should not wait for it."""
         told = {name.partition("/")[0] for name in self._settings.plugins}
-        for name in NAMED:
-            module = f"livekit.plugins.{name.replace('-', '_')}"
+        known = [provider for name, provider in NAMED.items() if name in told or environment_key(name)]
+        for module in {each.module for provider in known for classes in provider.classes.values() for each in classes}:
             try:
-                if (name in told or environment_key(name)) and importlib.util.find_spec(module) is not None:
+                if importlib.util.find_spec(module) is not None:
                     importlib.import_module(module)
             except Exception as error:  # noqa: BLE001 - a broken package is told to those who ask for it
-                logger.warning("voicegateway: %s cannot be loaded: %s", name, error)
+                logger.warning("voicegateway: %s cannot be loaded: %s", module, error)
 
-    def make(self, modality: Modality, members: Sequence[Member], project: str | None) -> Any:
+    def make(self, modality: Modality, members: Sequence[Member], identity: Identity) -> Any:
         """Return a plugin of the caller's own, who closes it.
 
         Raises:
@@ -60,30 +62,31 @@ class Plugins:
             Member(model=each.model, options={**self._settings.arguments_of(each.model, modality), **each.options})
             for each in members
         ]
-        return stand(self._gateway, modality, told, project=project)
+        with on_behalf_of(identity):
+            return stand(self._gateway, modality, told, project=identity.project)
 
     @asynccontextmanager
-    async def use(self, modality: Modality, members: Sequence[Member], project: str | None) -> AsyncIterator[Any]:
+    async def use(self, modality: Modality, members: Sequence[Member], identity: Identity) -> AsyncIterator[Any]:
         """Hold a shared plugin for one request.
 
         Raises:
             ConfigurationError: it cannot be resolved here.
         """
-        shared = self.hold(modality, members, project)
+        shared = self.hold(modality, members, identity)
         try:
             yield shared.plugin
         finally:
             self.let_go(shared)
 
-    def hold(self, modality: Modality, members: Sequence[Member], project: str | None) -> _Shared:
+    def hold(self, modality: Modality, members: Sequence[Member], identity: Identity) -> _Shared:
         """As `use`, for those who let go by themselves."""
-        key = _key(modality, members, project)
+        key = _key(modality, members, identity)
         alike = self._shared.setdefault(key, [])
         self._shared.move_to_end(key)
         found = next((each for each in alike if each.users < SHARED_MAX), None)
         if found is None:
             try:
-                found = _Shared(plugin=self.make(modality, members, project))
+                found = _Shared(plugin=self.make(modality, members, identity))
             except BaseException:
                 if not alike:
                     del self._shared[key]
@@ -121,6 +124,8 @@ async def _closed(plugin: Any) -> None:
         logger.debug("voicegateway: closing %s: %s", type(plugin).__name__, error)
 
 
-def _key(modality: str, members: Sequence[Member], project: str | None) -> str:
+def _key(modality: str, members: Sequence[Member], identity: Identity) -> str:
+    """By what plugins are alike. A chain's lot is drawn once for a session, so sessions do not share its plugin."""
     told: list[tuple[str, Mapping[str, Any]]] = [(each.model, each.options) for each in members]
-    return json.dumps([modality, project, told], sort_keys=True, default=repr)
+    session_id = "" if all("/" in each.model for each in members) else identity.session_id
+    return json.dumps([modality, identity.project, session_id, told], sort_keys=True, default=repr)

@@ -64,7 +64,7 @@ class Speaking:
 
     def _prewarm(self) -> None:
         """Let the vendor's connection be opened while the agent still thinks."""
-        held = self._plugins.hold("tts", self._members({}), self._caller.identity.project)
+        held = self._plugins.hold("tts", self._members({}), self._caller.identity)
         try:
             held.plugin.prewarm()
         finally:
@@ -116,7 +116,7 @@ class Speaking:
     def _begun(self, message: Mapping[str, Any]) -> "Utterance":
         if (refusal := self._caller.refusal()) is not None:
             raise refusal
-        held = self._plugins.hold("tts", self._members(message), self._caller.identity.project)
+        held = self._plugins.hold("tts", self._members(message), self._caller.identity)
         try:
             with on_behalf_of(self._caller.identity):
                 stream = _stream_of(held.plugin, self._options)
