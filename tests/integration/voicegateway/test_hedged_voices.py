@@ -8,7 +8,7 @@ import pytest
 from livekit.agents import APIError
 from tests.fixtures.waiting import eventually
 from tests.integration.testing_vendors.bench import NO_RETRY
-from tests.integration.voicegateway.calls import VOICE, call, listening_to_the_voice, quiet_logs
+from tests.integration.voicegateway.calls import VOICE, call, listening_to_the_voice, quiet_logs, refusal
 from tests.integration.voicegateway.metering import Meter, metering, total
 from tests.integration.voicegateway.plugin_use import AUDIO_MS, TEXT
 from tests.integration.voicegateway.test_failover_tts import CHARACTERS, HIGH, REPLY
@@ -26,11 +26,16 @@ from tests.integration.voicegateway.voices import (
     told,
 )
 
-from voicegateway.routing.route import Route
-from voicegateway.testing.vendors import CartesiaOptions, FaultRule
+from voicegateway.budgets.refusal import BudgetRefused
+from voicegateway.instrument import admission, stand_together
+from voicegateway.record import RequestRecord
+from voicegateway.routing.route import Member, Route
+from voicegateway.runtime import Runtime
+from voicegateway.testing.vendors import CartesiaOptions, FaultRule, OpenAIOptions
 from voicegateway_shared.telemetry import attributes as names
 
 SLOW = CartesiaOptions(first_chunk_ms=300, chunk_every_ms=2)
+SLOW_REPLY = OpenAIOptions(replies=("It is here.",), ttft_ms=300, token_ms=1)
 SECONDS: Any = pytest.approx(AUDIO_MS / 1000, abs=0.05)
 
 
@@ -230,6 +235,42 @@ async def test_one_behind_a_front_hands_over_and_tells_its_error_once(tmp_path: 
 
     assert [error.recoverable for error in events.errors] == [False]
     assert told(records)[2:] == [("sonic-2", "error", 1), ("sonic-3", "error", 1)]
+
+
+@pytest.mark.parametrize("part", ["llm", "tts"])
+async def test_budget_that_refuses_a_hedge_ends_no_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    asks = admission.ask
+
+    def ask(record: RequestRecord, runtime: Runtime) -> Any:
+        if record.passage is not None and record.passage.cause == "hedge":
+            raise BudgetRefused(refusal())
+        return asks(record, runtime)
+
+    monkeypatch.setattr(admission, "ask", ask)
+    monkeypatch.setattr(Route, "usual_ttfb_s", lambda self, member: 0.02)
+    async with metering(tmp_path, cartesia=SLOW, openai=SLOW_REPLY) as meter:
+        models = ["openai/gpt-4.1", "openai/gpt-4.1-mini"] if part == "llm" else SONIC
+        simulator: Any = meter.sims.openai if part == "llm" else meter.sims.cartesia
+        make = getattr(meter.gateway, part)
+        members = [
+            Member(plugin=make(model, **simulator.plugin_kwargs()), model=model, position=position)
+            for position, model in enumerate(models)
+        ]
+        stand_together(Route(members, runtime=lambda: meter.runtime, is_hedged=True))
+        plugins: dict[str, Any] = {part: members[0].plugin}
+        async with call(meter, is_heard=part == "tts", **plugins) as held:
+            if part == "llm":
+                await held.session.run(user_input="Hello?")
+            else:
+                await held.session.say("Hi.")
+            assert held.closings == []
+        records = await meter.records()
+
+    assert held.said == [SLOW_REPLY.replies[0] if part == "llm" else "Hi."]
+    assert [(record.outcome, record.attempts) for record in records] == [("ok", 1), ("error", 0)]
+    assert held.errors == []
 
 
 def refused_call(kind: str) -> tuple[FaultRule, ...]:

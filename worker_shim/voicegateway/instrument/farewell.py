@@ -151,7 +151,8 @@ def _is_paid(record: RequestRecord) -> bool:
 def _is_followed(record: RequestRecord) -> bool:
     """Whether another model will be asked, which this budget may not be about: of a route, or by a FallbackAdapter."""
     if (passage := record.passage) is not None and passage.origin is not None:
-        return not passage.is_last
+        # Beside a hedge runs the one that it hedges.
+        return passage.cause == "hedge" or not passage.is_last
     session = None if record.live is None else record.live.session()
     adapter = getattr(getattr(session, "_activity", None), record.modality, None)
     members: list[Any] = getattr(adapter, f"_{record.modality}_instances", [])
