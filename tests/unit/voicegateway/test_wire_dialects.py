@@ -5,10 +5,12 @@ import json
 from typing import Any
 
 import pytest
+from tests.unit.voicegateway.records import a_record
 
 from voicegateway.instrument.wire import assemblyai, cartesia, deepgram, elevenlabs, owners
 from voicegateway.instrument.wire.dialect import NOTHING, Dialect, Said
 from voicegateway.instrument.wire.dialects import shared_dialect
+from voicegateway.instrument.wire.session import meter_session
 
 
 def chunk(pcm: bytes, **fields: Any) -> str:
@@ -68,3 +70,41 @@ def test_shared_sockets_are_known_by_their_address(path: str, dialect: Dialect |
 def test_message_that_knows_its_request_is_the_same_message() -> None:
     assert owners.owned("text") == "text"
     assert json.loads(owners.owned("[1]")) == [1]
+
+
+def test_contexts_are_forgotten_once_their_requests_have_settled() -> None:
+    owners._by_context.clear()
+    first, second, third = (a_record("tts") for _ in range(3))
+    owners.claim("1", first)
+    owners.claim("2", second)
+    second.is_settled = True
+    owners.claim("3", third)
+    assert [owners.of_context(name) for name in "123"] == [first, second, third]
+
+    first.is_settled = True
+    owners.claim("4", third)
+
+    assert [owners.of_context(name) for name in "1234"] == [None, None, third, third]
+
+
+def test_contexts_that_never_settle_are_bounded() -> None:
+    owners._by_context.clear()
+    record = a_record("tts")
+    for number in range(owners.CONTEXTS_MAX + 3):
+        owners.claim(str(number), record)
+
+    assert len(owners._by_context) == owners.CONTEXTS_MAX
+    assert owners.of_context("2") is None
+
+
+class Odd:
+    """A plugin whose session cannot be had."""
+
+    @property
+    def session(self) -> Any:
+        raise ValueError("not yet")
+
+
+def test_plugin_without_a_session_is_not_metered_and_not_disturbed() -> None:
+    assert meter_session(object()) is False
+    assert meter_session(Odd()) is False

@@ -7,7 +7,7 @@ from voicegateway.instrument.current import CURRENT
 from voicegateway.record import RequestRecord
 
 CONTEXTS_MAX: Final = 1_024
-"""Remembered by a process: one for each attempt to speak, for as long as its text may still wait to be sent."""
+"""Remembered by a process that many calls share: one for each attempt of the requests that are open."""
 
 _by_context: OrderedDict[str, RequestRecord] = OrderedDict()
 
@@ -27,10 +27,13 @@ def owned(message: str) -> str:
 
 
 def claim(context: str, record: RequestRecord) -> None:
-    """Note that a vendor's context is this request's; the oldest are forgotten."""
+    """Note that a vendor's context is this request's; the oldest are forgotten once they have settled."""
+    while _by_context:
+        oldest = next(iter(_by_context))
+        if not _by_context[oldest].is_settled and len(_by_context) < CONTEXTS_MAX:
+            break
+        del _by_context[oldest]
     _by_context[context] = record
-    if len(_by_context) > CONTEXTS_MAX:
-        _by_context.popitem(last=False)
 
 
 def of_context(context: str) -> RequestRecord | None:

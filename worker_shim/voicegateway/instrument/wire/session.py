@@ -16,11 +16,27 @@ BAD_REQUEST: Final = 400
 
 
 def meter_session(plugin: Any) -> bool:
-    """Make the aiohttp session of a plugin open metered websockets; idempotent, False when there is none."""
+    """Make the aiohttp session of a plugin open metered websockets; idempotent, never raises, False without one."""
     try:
-        session = _session(plugin)
+        return _meter(plugin, _session(plugin))
     except RuntimeError:
+        # LiveKit has no session to give outside of its jobs.
         return False
+    except Exception as error:  # noqa: BLE001 - whatever a foreign class holds, the call must go on
+        current_runtime().hook_failed("wire", error)
+        return False
+
+
+def sample_rate(plugin: Any) -> int:
+    """Of the audio that a plugin sends, where it keeps that; else 0."""
+    for keeper, name in ((getattr(plugin, "_opts", None), "sample_rate"), (plugin, "_sample_rate")):
+        rate = getattr(keeper, name, 0)
+        if isinstance(rate, int) and rate:
+            return rate
+    return 0
+
+
+def _meter(plugin: Any, session: Any) -> bool:
     if not hasattr(session, "_ws_response_class"):
         return False
     metered = metered_class(session._ws_response_class)
@@ -31,15 +47,6 @@ def meter_session(plugin: Any) -> bool:
         session._response_class = told
     _meter_opened(plugin)
     return True
-
-
-def sample_rate(plugin: Any) -> int:
-    """Of the audio that a plugin sends, where it keeps that; else 0."""
-    for keeper, name in ((getattr(plugin, "_opts", None), "sample_rate"), (plugin, "_sample_rate")):
-        rate = getattr(keeper, name, 0)
-        if isinstance(rate, int) and rate:
-            return rate
-    return 0
 
 
 def _session(plugin: Any) -> Any:
