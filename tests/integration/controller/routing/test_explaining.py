@@ -202,3 +202,19 @@ def test_the_shells_keys_are_those_that_workers_look_for(monkeypatch: pytest.Mon
     monkeypatch.delenv("GROQ_API_KEY", raising=False)
 
     assert [has_key_here(name) for name in ("openai", "groq", "ollama")] == [True, False, None]
+
+
+@pytest.mark.usefixtures("declared")
+async def test_what_a_person_switches_off_is_not_asked_from_then_on(
+    api: httpx.AsyncClient, operator: dict[str, str], viewer: dict[str, str]
+) -> None:
+    before = await _ask(api, viewer, "ears")
+    off = await api.post("/api/v1/providers/deepgram/disabled", json={"for_s": 3600}, headers=operator)
+    after = await _ask(api, viewer, "ears")
+
+    assert off.status_code == 200, off.text
+    assert [part["serves"] for part in before["parts"]] == ["deepgram/nova-3:multi"]
+    assert [part["serves"] for part in after["parts"]] == ["cartesia/ink-2"]
+    [reason] = after["parts"][0]["candidates"][0]["rejections"]
+    assert reason["reason"] == "disabled"
+    assert reason["detail"].startswith("switched off by hand, again in 3")
