@@ -49,6 +49,8 @@ class ProviderClass:
     """How it is used when it is to break, where `use` would end before."""
     statuses: Mapping[FaultKind, int] = field(default_factory=lambda: STATUSES)
     """What the record keeps of each refusal."""
+    is_priced: bool = True
+    """The catalogue knows what it costs."""
     errors_tell_status: bool = True
     """So do its plugin's errors, or the record knows it from the answer alone."""
     has_plain_errors: bool = True

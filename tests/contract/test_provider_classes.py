@@ -1,5 +1,6 @@
 """The contract of every provider class: it stays what it is, and its record says what its vendor bills."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ from tests.integration.testing_vendors.bench import NO_RETRY, RETRY
 from tests.integration.voicegateway.metering import metering, settled, total
 
 from voicegateway.testing.vendors import FaultKind, FaultRule
+from voicegateway.testing.vendors.bill import amount_pico_usd
+from voicegateway_shared.pricing import Catalog
 from voicegateway_shared.telemetry import attributes as names
 
 PROVIDER_CLASSES = (*SOCKET_VENDORS, *HTTP_VENDORS)
+CATALOG = Catalog.builtin()
 CLOCKS_APART_MS_MAX = 1_000
 """Two processes' clocks of one socket: a handshake and a close frame lie between them, on a busy machine."""
 
@@ -39,6 +43,9 @@ async def test_settled_usage_is_what_the_vendor_bills(tmp_path: Path, row: Provi
 
     assert any(total(bills, *row.meters, *row.clocks).values())
     assert record.billed(*row.meters) == total(bills, *row.meters)
+    if row in SOCKET_VENDORS and row.is_priced and not row.clocks:
+        cost = amount_pico_usd(replace(bills[0], usage=record.usage), CATALOG)
+        assert cost == sum(amount_pico_usd(bill, CATALOG) for bill in bills) > 0
     assert (record.outcome, record.is_estimated, record.attempts) == ("ok", False, 1)
     assert record[names.PROVIDER] == row.vendor == bills[0].vendor
     assert record[names.REQUEST_MODEL] == bills[0].model
