@@ -23,5 +23,9 @@ def stand(gateway: Gateway, modality: Modality, members: Sequence[Member], *, pr
     Raises:
         ConfigurationError: unknown model or provider, missing key or package, an argument refused.
     """
+    if len(members) == 1:
+        # By itself it may be the name of a chain.
+        [only] = members
+        return gateway._resolve(only.model, modality, project=project, kwargs=only.options)
     several = [ChainModel(model=each.model, options=each.options) for each in members]
     return gateway._resolve(several, modality, project=project)
