@@ -8,6 +8,8 @@ export interface Question<T> {
   readonly query: Readonly<Record<string, string>>;
   /** What is ordered, sent by POST; a question without it changes nothing. */
   readonly order?: object;
+  /** Takes away what is at the path, by DELETE. */
+  readonly takesAway?: boolean;
   readonly decode: Decoder<T>;
 }
 
@@ -50,7 +52,7 @@ async function send<T>(question: Question<T>, token: string, signal?: AbortSigna
   const headers = { Authorization: `Bearer ${token}`, Accept: "application/json" };
   const order =
     question.order === undefined
-      ? { headers }
+      ? { headers, ...(question.takesAway === true ? { method: "DELETE" } : {}) }
       : {
           method: "POST",
           headers: { ...headers, "Content-Type": "application/json" },

@@ -9,10 +9,16 @@ import { Overview } from "./overview";
 import { usePage } from "./page";
 import { ZonePicker } from "./zone_picker";
 
-// Whoever only looks at the overview does not wait for it.
+// Whoever only looks at the overview does not wait for them.
 const Budgets = lazy(() =>
   import("./budgets").then(
     ({ Budgets: page }) => ({ default: page }),
+    () => ({ default: Outdated }),
+  ),
+);
+const Providers = lazy(() =>
+  import("./providers").then(
+    ({ Providers: page }) => ({ default: page }),
     () => ({ default: Outdated }),
   ),
 );
@@ -27,12 +33,16 @@ export function Frame() {
   return (
     <>
       <Header page={page} live={live} ledger={ledger} zone={zone} />
-      {page === "budgets" ? (
-        <Suspense fallback={<main className="page" aria-busy="true" />}>
-          <Budgets zone={zone} zonePicker={zonePicker} />
-        </Suspense>
-      ) : (
+      {page === "overview" ? (
         <Overview live={live} zone={zone} zonePicker={zonePicker} />
+      ) : (
+        <Suspense fallback={<main className="page" aria-busy="true" />}>
+          {page === "budgets" ? (
+            <Budgets zone={zone} zonePicker={zonePicker} />
+          ) : (
+            <Providers zone={zone} zonePicker={zonePicker} />
+          )}
+        </Suspense>
       )}
     </>
   );

@@ -7,6 +7,7 @@ test.each([
   ["#", "overview"],
   ["#page=overview", "overview"],
   ["#page=budgets", "budgets"],
+  ["#page=providers", "providers"],
   ["#other=1&page=budgets", "budgets"],
   ["#page=constructor", "overview"],
   ["#page=nowhere", "overview"],

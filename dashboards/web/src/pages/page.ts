@@ -1,7 +1,7 @@
 // Which page is shown. It stands in the fragment, so that a link and the back button lead to it.
 import { useSyncExternalStore } from "react";
 
-export const PAGES = { overview: "Overview", budgets: "Budgets" } as const;
+export const PAGES = { overview: "Overview", budgets: "Budgets", providers: "Providers" } as const;
 export type Page = keyof typeof PAGES;
 
 const FRAGMENT_NAME = "page";

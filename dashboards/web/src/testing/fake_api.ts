@@ -11,6 +11,8 @@ export interface Asked {
   readonly token: string | null;
   /** What was ordered, for a POST. */
   readonly order?: unknown;
+  /** For a DELETE. */
+  readonly method?: string;
 }
 
 export const GOOD_TOKEN = "vgw_viewer_secret";
@@ -67,6 +69,7 @@ export const ANSWERS: Readonly<Record<string, Answer>> = {
   },
   "budgets/status": { is_live: true, budgets: [], projects: [], anomalies: [] },
   alerts: { alerts: [], next: null },
+  "providers/health": { is_live: true, targets: [], disabled: [], may_switch: false },
 };
 
 /** Answer fetch until the test ends; returns what is asked, as it is asked. */
@@ -78,7 +81,8 @@ export function fakeApi(changed: Readonly<Record<string, Answer>> = {}): Asked[]
     const path = url.pathname.replace("/api/v1/", "");
     const token = new Headers(init.headers).get("Authorization");
     const order = typeof init.body === "string" ? { order: JSON.parse(init.body) as unknown } : {};
-    asked.push({ path, query: Object.fromEntries(url.searchParams), token, ...order });
+    const method = init.method === "DELETE" ? { method: init.method } : {};
+    asked.push({ path, query: Object.fromEntries(url.searchParams), token, ...order, ...method });
     if (token !== `Bearer ${GOOD_TOKEN}`) return Promise.resolve(problem(401, "This token is unknown."));
     const answer = answers[path];
     if (answer === undefined) return Promise.resolve(problem(404, `No report ${path}.`));
