@@ -88,6 +88,7 @@ def resolve_asked(
     if len(found) == 1:
         return found[front].plugin
     if modality == "realtime":
+        # Its own adapter stands for several; one that is switched off cannot come back there.
         return _fall_back([found[index].plugin for index in decision.order])
     _speak_soon(now)
     stand_together(
@@ -111,6 +112,8 @@ def resolve_asked(
 
 
 def _fall_back(plugins: Sequence[Any]) -> Any:
+    if len(plugins) == 1:
+        return plugins[0]
     try:
         return fall_back(plugins)
     except ValueError as error:
