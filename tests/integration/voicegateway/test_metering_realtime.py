@@ -126,11 +126,13 @@ async def test_interrupted_response_is_billed_for_what_was_made(tmp_path: Path) 
 
 
 async def test_response_that_is_dropped_before_it_is_created_is_billed_all_the_same(tmp_path: Path) -> None:
-    late = OpenAIOptions(ttft_ms=5, token_ms=2, created_ms=100)
+    late = OpenAIOptions(ttft_ms=5, token_ms=100, created_ms=100)
     async with metering(tmp_path, openai=late) as meter:
         async with realtime(meter) as session:
+            sent: list[str] = []
+            session.on("openai_client_event_queued", lambda event: sent.append(event["type"]))
             asked = session.generate_reply()
-            await eventually(lambda: not meter.sims.openai.truth.is_settled.is_set())
+            await eventually(lambda: "response.create" in sent)
             asked.cancel()
             await eventually(lambda: bool(meter.sims.truth()))
         records, bills = await responses(meter)
@@ -139,6 +141,20 @@ async def test_response_that_is_dropped_before_it_is_created_is_billed_all_the_s
     assert ours == theirs
     # LiveKit's plugin tells nothing of it.
     assert [(record.outcome, record.is_estimated, record.reported) for record in records] == [("cancelled", False, {})]
+
+
+async def test_reply_that_is_given_up_before_it_was_admitted_is_never_asked_for(tmp_path: Path) -> None:
+    async with metering(tmp_path, openai=QUICK) as meter:
+        async with realtime(meter) as session:
+            session.generate_reply().cancel()
+            await hear(await session.generate_reply())
+        records, bills = await responses(meter)
+
+    assert [(record.outcome, record.usage.get("output_tokens", 0) > 0) for record in records] == [
+        ("cancelled", False),
+        ("ok", True),
+    ]
+    assert len(bills) == 1
 
 
 async def test_response_that_is_being_made_when_its_session_closes_is_estimated(tmp_path: Path) -> None:

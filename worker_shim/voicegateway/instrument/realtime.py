@@ -119,6 +119,25 @@ class SessionMeter:
             self.record.live = record.live
         return record
 
+    def asks(self, record: RequestRecord) -> None:
+        """A reply is about to be asked for: where events are not seen, the next that is created is taken for it."""
+        if not self._has_events:
+            record.begin_attempt()
+            self._keep(self._asked, record.request_id, record)
+            self._asked_bare.append(record.request_id)
+
+    def asked(self, record: RequestRecord, reply: "asyncio.Future[Any]") -> None:
+        """It was asked for; where events are not seen, nothing else tells that there will be none."""
+        if not self._has_events:
+            reply.add_done_callback(partial(self._answered, record))
+
+    def _answered(self, record: RequestRecord, reply: "asyncio.Future[Any]") -> None:
+        error = None if reply.cancelled() else reply.exception()
+        if (reply.cancelled() or error is not None) and self._asked.pop(record.request_id, None) is not None:
+            if error is not None:
+                failure.attempt_failed(record, self.runtime, error)
+            self.settle(record, "cancelled" if error is None else "error")
+
     def settle(self, record: RequestRecord, outcome: Outcome) -> None:
         """End a record, once."""
         if record.outcome is not None:
@@ -382,9 +401,13 @@ class SessionMeter:
         record.error_type = code or record.error_type
 
     def _take_asked(self, event_id: Any) -> RequestRecord | None:
-        if event_id is None:
-            event_id = self._asked_bare.popleft() if self._asked_bare else None
-        return self._asked.pop(str(event_id), None)
+        if event_id is not None:
+            return self._asked.pop(str(event_id), None)
+        while self._asked_bare:
+            record = self._asked.pop(self._asked_bare.popleft(), None)
+            if record is not None:
+                return record
+        return None
 
     def _keep(self, kept: "OrderedDict[str, RequestRecord]", key: str, record: RequestRecord) -> None:
         if self.is_ended:

@@ -116,8 +116,11 @@ def _made(
     record: RequestRecord, meter: "SessionMeter", generate_reply: Callable[..., Any], args: Any, kwargs: Any
 ) -> Any:
     token = ASKED.set(record)
+    meter.asks(record)
     try:
-        return generate_reply(*args, **kwargs)
+        future = generate_reply(*args, **kwargs)
+        meter.asked(record, future)
+        return future
     except BaseException:
         meter.settle(record, "error")
         raise
