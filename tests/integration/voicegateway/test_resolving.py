@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from livekit.agents import AgentSession
 from livekit.plugins import anthropic, deepgram, groq, openai
+from tests.fixtures.job import job
 from tests.fixtures.otlp_sink import Reply
 from tests.integration.voicegateway.metering import Meter, metering
 from tests.integration.voicegateway.plugin_use import ask
@@ -187,12 +188,20 @@ async def test_who_is_switched_off_by_hand_is_not_asked_even_where_it_is_the_onl
 
 
 async def test_sticky_is_the_same_for_all_that_a_session_resolves(tmp_path: Path) -> None:
-    async with _resolver(tmp_path, _chain(MINI, OSS, CLAUDE, strategy="sticky")) as meter:
-        fronts = {type(meter.gateway.llm("fast")) for _ in range(4)}
-        drawn = {_route(meter.gateway.llm("fast", strategy="weighted")).front.model for _ in range(16)}
+    models = {f"deepgram/{name}" for name in ("nova-3", "nova-2", "nova-2-phonecall")}
+    ears = {"models": sorted(models), "strategy": "sticky"}
+    async with _resolver(tmp_path, parse_routing({"chains": {"stt": {"ears": ears}}})) as meter:
+        stuck = {_route(meter.gateway.stt("ears")).front.model for _ in range(20)}
+        drawn = {_route(meter.gateway.stt("ears", strategy="weighted")).front.model for _ in range(60)}
+        with job("AJ_1"):
+            one = [_route(meter.gateway.stt("ears")).front.model for _ in range(3)]
+        others = set()
+        for number in range(2, 30):
+            with job(f"AJ_{number}"):
+                others.add(_route(meter.gateway.stt("ears")).front.model)
 
-    assert len(fronts) == 1
-    assert drawn == {MINI, OSS, CLAUDE}
+    assert len(stuck) == len(set(one)) == 1
+    assert drawn == others == models
 
 
 async def test_project_says_whose_chain_and_whose_default_it_is(tmp_path: Path) -> None:
