@@ -108,9 +108,10 @@ def _round_run(counted_run: Callable[..., Awaitable[Any]], speech: Speech) -> Ca
         try:
             await counted_run(own)
         except Exception as error:
-            if speech.heard_s and hasattr(error, "retryable"):
+            raised: Any = error
+            if speech.heard_s and hasattr(raised, "retryable"):
                 # Another round would say again what was heard.
-                error.retryable = False
+                raised.retryable = False
             raise
         finally:
             await speech.end_round()
