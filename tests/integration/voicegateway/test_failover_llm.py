@@ -11,6 +11,7 @@ from tests.integration.voicegateway.metering import Meter, metering
 from tests.integration.voicegateway.plugin_use import QUESTION, ask
 
 from voicegateway.instrument import stand_together
+from voicegateway.routing.journey import Journey, Passage
 from voicegateway.routing.route import Member, Route
 from voicegateway.testing.vendors import FaultRule, OpenAIOptions
 from voicegateway_shared.telemetry import attributes as names
@@ -77,6 +78,30 @@ async def test_three_in_a_row(tmp_path: Path) -> None:
 
     assert [outcome for _, outcome, _ in told(records)] == ["error", "error", "ok"]
     assert {record.facts.get(names.ROUTE_ORIGIN) for record in records} == {None, records[0][names.REQUEST_ID]}
+
+
+async def test_error_of_the_front_in_anothers_place_is_not_the_sessions(tmp_path: Path) -> None:
+    """The second one is asked first, fails, and so does the front in its place; the third serves."""
+    faults = (chat_fault("server_error", nth=1), chat_fault("server_error", nth=2))
+    async with metering(tmp_path, openai=REPLY, faults=faults) as meter:
+        llm = meter.gateway.llm([*MODELS, "openai/gpt-4.1-nano"], **meter.sims.openai.plugin_kwargs())
+        route = llm._voicegateway_route
+        errors: list[Any] = []
+        llm.on("error", errors.append)
+        order = [route.members[index] for index in (1, 0, 2)]
+        begin = Passage(journey=Journey(route=route, members=tuple(order), decision=route._usual), member=order[0])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(route, "begin", lambda: begin)
+            assert await ask(llm) == REPLY.replies[0]
+        await llm.aclose()
+        records = await meter.records()
+
+    assert [(model, outcome) for model, outcome, _ in told(records)] == [
+        ("gpt-4.1-mini", "error"),
+        ("gpt-4.1", "error"),
+        ("gpt-4.1-nano", "ok"),
+    ]
+    assert errors == []
 
 
 async def test_when_all_fail_the_framework_tries_another_round(tmp_path: Path) -> None:
@@ -248,7 +273,8 @@ async def test_session_hears_one_answer_and_no_error(tmp_path: Path) -> None:
         with quiet_logs():
             async with call(meter, llm=llm, is_heard=False) as held:
                 await held.session.run(user_input="Where is my parcel?")
-                usage = [(each.model, each.output_tokens) for each in held.session.usage.model_usage]
+                used: list[Any] = held.session.usage.model_usage
+                usage = [(each.model, each.output_tokens) for each in used]
         records = await meter.records()
 
     assert held.said == [REPLY.replies[0]]
@@ -293,7 +319,8 @@ async def test_error_that_is_no_vendors_is_counted_and_the_next_serves(tmp_path:
 
 
 def _broken_for(plugin: Any) -> Any:
-    chat = type(plugin).__mro__[1].chat
+    native: Any = type(plugin).__mro__[1]
+    chat = native.chat
 
     def broken(self: Any, *args: Any, **kwargs: Any) -> Any:
         if self is plugin:

@@ -10,6 +10,8 @@ from tests.integration.voicegateway.calls import REPLY, VOICE, call, quiet_logs,
 from tests.integration.voicegateway.metering import Meter, metering
 from tests.integration.voicegateway.plugin_use import SAID, converse, prerecorded, utterance
 
+from voicegateway.instrument import stand_together
+from voicegateway.routing.route import Member, Route
 from voicegateway.testing.vendors import FaultRule
 from voicegateway_shared.telemetry import attributes as names
 
@@ -156,6 +158,23 @@ async def test_budget_of_the_first_lets_the_second_listen(tmp_path: Path) -> Non
         records = await meter.records()
 
     assert told(records) == [("nova-3", "error", 0), ("nova-2", "ok", 1)]
+
+
+async def test_one_that_takes_whole_recordings_needs_a_detector_of_speech(tmp_path: Path) -> None:
+    """Without a session there is none: the first one's error is told, and no error of ours is counted."""
+    faults = (fault("server_error", nth=1),)
+    async with metering(tmp_path, faults=faults) as meter:
+        plugin = meter.gateway.stt("deepgram/nova-3", **meter.sims.deepgram.plugin_kwargs())
+        whole = meter.gateway.stt("openai/gpt-4o-mini-transcribe", **meter.sims.openai.plugin_kwargs())
+        members = [Member(plugin=each, model=each.model, position=i) for i, each in enumerate((plugin, whole))]
+        stand_together(Route(members, runtime=lambda: meter.runtime))
+        with pytest.raises((APIStatusError, APIConnectionError)):
+            await converse(plugin, options=NO_RETRY)
+        await plugin.aclose()
+        records = await meter.records()
+
+    assert told(records) == [("nova-3", "error", 1)]
+    assert meter.runtime.hook_errors == 0
 
 
 async def test_call_goes_on_when_the_first_vendor_cannot_be_reached(tmp_path: Path) -> None:

@@ -28,11 +28,13 @@ class STTRelay:
         """Let a member hear the rest of the stream, and send on what it makes of it."""
         stream = record.stream
         replay: Replay = getattr(stream, REPLAY)
+        plugin = passage.member.plugin
+        ears = _streaming(record, plugin)
+        inner = _listen(record, passage, ears)
         push_frame = stream.push_frame
         # From now on what is said is pushed for the other one.
         stream.push_frame = type(stream).push_frame.__get__(stream)
         replayed_s = replay.put_back()
-        inner = _listen(record, passage)
         inner.start_time_offset = _offset_s(stream, replayed_s)
         heard = _Heard()
         ear = asyncio.ensure_future(_hear(stream, inner, heard))
@@ -48,6 +50,8 @@ class STTRelay:
         finally:
             await relay.stop(ear)
             await inner.aclose()
+            if ears is not plugin:
+                await ears.aclose()
 
     def mute(self, record: RequestRecord) -> None:
         """Not needed: nobody races a stream of speech to text."""
@@ -117,13 +121,27 @@ def _forget_what_was_said(stream: Any) -> None:
     stream._event_ch.send_nowait = noted
 
 
-def _listen(record: RequestRecord, passage: Passage) -> Any:
+def _listen(record: RequestRecord, passage: Passage, ears: Any) -> Any:
     args, kwargs = passage.journey.call
     options = relay.once(record.stream._conn_options)
     if not passage.is_last:
         options = relay.sooner(options, passage.journey.silence_s)
     with passing(passage):
-        return passage.member.plugin.stream(*args, **{**kwargs, "conn_options": options})
+        return ears.stream(*args, **{**kwargs, "conn_options": options})
+
+
+def _streaming(record: RequestRecord, plugin: Any) -> Any:
+    """A member that takes whole recordings hears them as the session's own detector of speech cuts them."""
+    if plugin.capabilities.streaming:
+        return plugin
+    from livekit.agents import APIError
+    from livekit.agents.stt import StreamAdapter
+
+    session = None if record.live is None else record.live.session()
+    vad = getattr(session, "vad", None)
+    if vad is None:
+        raise APIError(f"voicegateway: {plugin.model} takes whole recordings, and the session has no VAD to cut them")
+    return StreamAdapter(stt=plugin, vad=vad)
 
 
 def _offset_s(stream: Any, replayed_s: float) -> float:

@@ -7,6 +7,8 @@ from weakref import WeakKeyDictionary
 
 from voicegateway.instrument.current import CURRENT
 from voicegateway.record import RequestRecord
+from voicegateway.routing.journey import is_relayed
+from voicegateway.routing.journey import is_relayed
 from voicegateway.runtime import current_runtime
 
 _open: WeakKeyDictionary[Any, list[tuple[Any, RequestRecord]]] = WeakKeyDictionary()
@@ -34,6 +36,9 @@ def emit_of(cls: Any) -> Callable[..., None]:
     """Override of `EventEmitter.emit` for instrumented instances of a class."""
 
     def emit(self: Any, event: str, *args: Any) -> None:
+        if event == "error" and is_relayed():
+            # The one in whose place it serves tells, if nobody mends it.
+            return
         if event == "metrics_collected" and args:
             try:
                 record = _attach(self, args[0]) or _of_recording(self)
