@@ -16,8 +16,9 @@ from voicegateway.budgets.cashier import Cashier
 from voicegateway.budgets.pricing import rating_of
 from voicegateway.encode import encode_span
 from voicegateway.guards import SessionGuards
-from voicegateway.health.book import Health, HealthBook
+from voicegateway.health.book import HealthBook
 from voicegateway.health.desk import Desk
+from voicegateway.health.state import Health
 from voicegateway.health.target import target_of as health_target
 from voicegateway.limits.amounts import Habits
 from voicegateway.limits.book import LeaseBook

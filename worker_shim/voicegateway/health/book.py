@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from voicegateway.health.breaker import HOLD_MS, NS_PER_MS, PROBE_MS, Breaker, Observed
+from voicegateway.health.state import WELL, Health
 from voicegateway.health.tally import Tally
 from voicegateway.limits.lease import boot_ns
 from voicegateway_shared.health import account_of
-from voicegateway_shared.routing import Rejection
 from voicegateway_shared.wire import HealthTarget, ModelHealth, Observation, RoutingAnswer
 from voicegateway_shared.wire.routing import HEALTH_MAX, BreakerCause, BreakerState
 
@@ -25,30 +25,6 @@ STALE_MS: Final = 10_000
 """After so long a silence of the fleet a process probes for itself."""
 WANTED_MS: Final = 30_000
 """For so long after it was last wanted a process offers to probe a vendor."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """What is known of one target, now."""
-
-    state: BreakerState = "closed"
-    """`half_open` means that this process may send one request, as the probe; who may not is told `open`."""
-    cause: BreakerCause = ""
-    retry_ms: int = 0
-    """Open: asking again sooner is in vain; 0: as long as nobody says otherwise."""
-    is_degraded: bool = False
-    ttfb_p50_ms: int = 0
-    """Of the fleet, of late; 0 while nobody knows."""
-    ttfb_p95_ms: int = 0
-
-    def rejections(self, model: str) -> tuple[Rejection, ...]:
-        """Why a candidate, named as people wrote it, should not serve now; none for the one who may probe."""
-        if self.state != "open":
-            return ()
-        wait = f", again in {-(-self.retry_ms // 1_000)} s" if self.retry_ms else ""
-        if self.cause == "disabled":
-            return (Rejection(model=model, reason="disabled", detail=f"switched off by hand{wait}"),)
-        return (Rejection(model=model, reason="breaker", detail=f"{_WHY.get(self.cause, self.cause)}{wait}"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +43,6 @@ class _Word:
         return self.told.cause == "disabled" and self.told.retry_ms > 0 and now_ns >= self.until_ns
 
 
-WELL: Final = Health()
-_WHY: Final[dict[str, str]] = {
-    "errors": "it failed",
-    "timeouts": "it did not answer in time",
-    "rate_limited": "it refuses more requests",
-    "unauthorized": "it refused the key",
-}
 _Verdict = tuple[int, BreakerState, BreakerCause, int]
 """How bad, what, why, and until when (0: not known)."""
 _CLOSED: Final[_Verdict] = (0, "closed", "", 0)

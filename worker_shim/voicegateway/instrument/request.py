@@ -227,6 +227,9 @@ def finish(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> 
 def settle(record: RequestRecord, runtime: Runtime, outcome: Outcome) -> None:
     """Hand a finished request to the outbox and end its span; of a local model when its slot is free."""
     record.ended_ns = record.ended_ns or record.started_ns + record.duration_ns
+    if outcome != "error":
+        # What no task of ours made, such as a realtime response, is observed here; everything else was before.
+        observe_attempt(record, runtime, None)
     node.once_free(record, functools.partial(_settled, record, runtime, outcome))
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from voicegateway.health.book import Health, HealthBook
+from voicegateway.health.book import HealthBook
+from voicegateway.health.state import Health
 from voicegateway_shared.health import account_of
 from voicegateway_shared.wire import HealthTarget, ModelHealth, Observation, RoutingAnswer
 

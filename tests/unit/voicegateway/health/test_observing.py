@@ -8,6 +8,7 @@ from livekit.agents import APIConnectionError, APIError, APIStatusError, APITime
 from tests.unit.voicegateway.records import IDENTITY
 
 from voicegateway.health.observing import observe_attempt, outcome_of_status
+from voicegateway.instrument import request
 from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway_shared.wire import HealthTarget
 
@@ -23,6 +24,12 @@ class Heard:
 
     def observe(self, target: HealthTarget, **what: Any) -> None:
         self.seen.append((target, what))
+
+    def settle(self, record: RequestRecord, outcome: str) -> None:
+        self.guards = self
+
+    def ended(self, record: RequestRecord) -> None:
+        """As a guard hears it."""
 
     def hook_failed(self, where: str, error: BaseException) -> None:
         raise error
@@ -84,6 +91,14 @@ def test_a_cancelled_request_that_had_its_first_byte_went_well() -> None:
 
 def test_a_stream_that_was_asked_for_nothing_says_nothing() -> None:
     assert [outcomes(record(modality), None) for modality in ("tts", "stt", "llm")] == [[], [], []]
+
+
+def test_what_no_task_of_ours_made_is_observed_when_it_is_settled() -> None:
+    heard = Heard()
+    for outcome in ("ok", "cancelled", "error"):
+        request.settle(record("realtime", ttfb_ns=200_000_000), heard, outcome)  # type: ignore[arg-type]  # see above
+
+    assert [(what["outcome"], what["ttfb_ns"]) for _, what in heard.seen] == [("ok", 200_000_000)] * 2
 
 
 def test_what_is_said_twice_of_an_attempt_counts_once() -> None:
