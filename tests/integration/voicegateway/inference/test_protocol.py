@@ -120,6 +120,19 @@ async def test_error_of_the_vendor_keeps_its_status_and_its_key_stays_ours(tmp_p
     assert told == [502, 503]
 
 
+async def test_answer_that_breaks_off_is_an_error_and_never_looks_whole(tmp_path: Path) -> None:
+    faults = (FaultRule(vendor="openai", endpoint="chat", kind="abort_mid_stream", nth=1),)
+    async with serving_here(tmp_path, faults=faults, openai=SLOW) as here, language_model() as model:
+        stream = model.chat(chat_ctx=conversation("Hello?"), conn_options=NO_RETRY)
+        first = await anext(stream)
+        with pytest.raises(APIError):
+            await collected(stream)
+        record = await here.meter.record()
+
+    assert first.has_response()
+    assert record.outcome == "error"
+
+
 async def test_unknown_model_is_told_as_such(tmp_path: Path) -> None:
     async with serving_here(tmp_path) as here:
         nobody = inference.LLM("nobody/knows-it")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from livekit.agents import Agent
 from tests.fixtures.job import job
+from tests.fixtures.waiting import eventually
 from tests.integration.voicegateway.inference.serving import by_modality, close, serving, untouched
 
 from voicegateway.testing.fleet.call import Caller
@@ -55,3 +56,27 @@ async def test_call_with_an_interruption_is_metered_to_the_unit(tmp_path: Path) 
     assert [record.outcome for record in found["tts"]] == ["cancelled", "ok"]
     assert heard
     assert said[-1] == REPLY.replies[0]
+
+
+async def test_server_that_is_stopped_in_a_call_delivers_all_it_has_counted(tmp_path: Path) -> None:
+    hasty = {"VOICEGATEWAY_INFERENCE_DRAIN_S": "1"}
+    async with serving(tmp_path, openai=REPLY, environment=hasty) as served:
+        with job("AJ_8"):
+            session, microphone = untouched(), Microphone()
+            session.input.audio, session.output.audio = microphone, Loudspeaker()
+            await session.start(Agent(instructions="Be brief."), record=False)
+            await microphone.speak(0.7)
+            await eventually(lambda: session.agent_state == "speaking")
+            code = await served.stop()
+            microphone.hang_up()
+            await session.aclose()
+            await close(session)
+        bills = {bill.request_id: bill for bill in await served.bills()}
+        records = served.settled()
+
+    assert code == 0
+    assert {record[names.SESSION_ID] for record in records} == {"AJ_8"}
+    assert sorted(record[names.RESPONSE_ID] for record in records) == sorted(bills)
+    for record in records:
+        usage = bills[record[names.RESPONSE_ID]].usage
+        assert record.billed(*usage) == usage, record
