@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from voicegateway import tracing
+from voicegateway.health.observing import observe_attempt
 from voicegateway.instrument import (
     failure,
     realtime_admission,
@@ -264,9 +265,12 @@ class SessionMeter:
             record.realtime.is_refused = record.realtime.told is None
             error = _mapping(_mapping(response.get("status_details")).get("error"))
             self._failed(record, str(error.get("code") or error.get("type") or ""))
+        else:
+            observe_attempt(record, self.runtime, None)
         # What the plugin itself tells of it comes within the same step.
+        outcome: Outcome = _OUTCOMES.get(status, "error")
         self._done[response_id] = record
-        self.loop.call_soon(self._finish, response_id, _OUTCOMES.get(status, "error"))
+        self.loop.call_soon(partial(self._finish, response_id, outcome))
 
     def _finish(self, response_id: str, outcome: Outcome) -> None:
         record = self._done.pop(response_id, None)
@@ -321,6 +325,8 @@ class SessionMeter:
         self._told(record, told)
         if metrics.ttft >= 0:
             record.ttfb_ns = round(metrics.ttft * NS_PER_S)
+            record.attempt.is_answered = True
+        observe_attempt(record, self.runtime, None)
         self.settle(record, "cancelled" if metrics.cancelled else "ok")
 
     def _on_error(self, event: Any) -> None:

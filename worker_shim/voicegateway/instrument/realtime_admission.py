@@ -30,12 +30,16 @@ def asked_first(generate_reply: Callable[..., Any], meter: "SessionMeter") -> Ca
     def asked(*args: Any, **kwargs: Any) -> Any:
         try:
             record = meter.response()
+        except Exception as error:  # noqa: BLE001 - metering must not fail a call
+            meter.runtime.hook_failed("realtime.ask", error)
+            return generate_reply(*args, **kwargs)
+        try:
             pending = _ask(record, meter)
         except (BudgetRefused, farewell.SessionEnds) as refused:
             return _refused_future(record, meter, refused)
         except Exception as error:  # noqa: BLE001 - our bug must never refuse a call
             meter.runtime.hook_failed("realtime.ask", error)
-            return generate_reply(*args, **kwargs)
+            pending = None
         if pending is None:
             return _made(record, meter, generate_reply, args, kwargs)
         outer: asyncio.Future[Any] = meter.loop.create_future()
