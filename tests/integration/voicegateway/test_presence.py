@@ -50,6 +50,7 @@ async def test_controller_hears_of_a_call_while_it_runs_and_of_the_end(
         "limits_revision": -1,
         "claims": [],
         "signals": [],
+        "routing": {},
     }
     assert {"provider": "deepgram", "model": "nova-3", "modality": "stt"} in models
     assert session.pop("started_at").endswith("Z")

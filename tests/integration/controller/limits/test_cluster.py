@@ -16,6 +16,7 @@ import redis
 from redis.cluster import RedisCluster
 from redis.crc import key_slot
 from tests.fixtures import limit_histories
+from tests.fixtures.health_worker import HealthWorker
 from tests.fixtures.limit_histories import RatePlots, play_rates, play_slots
 from tests.fixtures.waiting import eventually
 
@@ -24,6 +25,7 @@ from voicegateway_controller.budgets import pools as budget_pools
 from voicegateway_controller.embedded.binaries import find_valkey
 from voicegateway_controller.embedded.ports import HOST, choose_port
 from voicegateway_controller.limits import pools
+from voicegateway_shared.wire import HealthTarget
 
 SERVERS = 3
 SLOTS_ALL = 16_384
@@ -31,6 +33,7 @@ NAMES = ("alto", "bass", "cello", "drum", "flute", "guitar", "harp", "oboe", "tu
 SLOTS = [{"name": f"{name}-slots", "provider": "openai", "model": name, "concurrent": 5} for name in NAMES]
 RATES = [{"name": f"{name}-rate", "provider": "groq", "model": name, "requests_per_min": 600} for name in NAMES]
 LIMITS = [*SLOTS, *RATES]
+NOVA = HealthTarget(provider="deepgram", model="nova-3", modality="stt", account="k2")
 
 
 class Cluster:
@@ -292,3 +295,20 @@ def test_a_broken_rule_is_missed_on_a_cluster_too(server: Any) -> None:
     mutation = ("if seq <= S then", "if false then")
 
     assert play_rates(server, range(100), mutation=mutation, kind=RatePlots, is_first_enough=True)["over"] > 0
+
+
+async def test_vendors_health_is_shared_in_a_cluster(start_api: Any, worker: dict[str, str], cluster: Cluster) -> None:
+    async with start_api(redis_url=cluster.url) as api:
+        first, second = HealthWorker(api, worker), HealthWorker(api, worker, name="w2")
+        await first.says(failed=2)
+        heard = await second.hears()
+        closed = [
+            (await first.says(target=NOVA, limited=1, retry_after_ms=1)).number,
+            (await first.says(target=NOVA, ok=1)).number,
+            (await first.says(target=NOVA, ok=1)).number,
+        ]
+
+        assert heard is not None
+        assert (heard.state, heard.cause) == ("open", "errors")
+        assert closed == [2, 3, 4]
+        assert await second.hears(NOVA) is None
