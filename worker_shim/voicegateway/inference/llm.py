@@ -81,9 +81,11 @@ class LLM(llm.LLM[Any], metaclass=native.NativeMade):
 
 
 def llm_from_model_string(model: str) -> Any:
-    """Make what an `llm=` string names: a language model of ours, or LiveKit's own realtime and duplex models."""
-    if livekits_own.is_realtime_model(model) or livekits_own.is_duplex_model(model):
+    """Make what an `llm=` string names: the vendor's own LLM or realtime model; duplex models are LiveKit's."""
+    if livekits_own.is_duplex_model(model):
         return livekits.llm_from_model_string(model)
+    if livekits_own.is_realtime_model(model):
+        return voicegateway.gateway.realtime(model)
     return LLM.from_model_string(model)
 
 

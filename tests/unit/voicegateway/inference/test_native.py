@@ -145,6 +145,14 @@ async def test_change_that_the_plugin_cannot_make_is_refused(change: Any) -> Non
         change()
 
 
+async def test_string_of_a_realtime_model_makes_the_vendors_realtime_model() -> None:
+    made = inference.llm_from_model_string("openai/gpt-realtime")
+
+    assert isinstance(made, openai.realtime.RealtimeModel)
+    assert is_instrumented(made)
+    assert isinstance(inference.llm_from_model_string("openai/gpt-4.1"), openai.LLM)
+
+
 def test_classes_that_make_others_cannot_be_subclassed() -> None:
     with pytest.raises(TypeError, match="cannot be subclassed"):
         type("Mine", (inference.STT,), {})
