@@ -213,6 +213,7 @@ class _Watched:
         journey.tried.add(member)
         passage = Passage(journey=journey, member=member, origin=record, cause="hedge", is_last=len(left) == 1)
         has_floor = False
+        lost: BaseException | None = None
 
         def take_floor() -> bool:
             nonlocal has_floor
@@ -220,28 +221,35 @@ class _Watched:
                 return False
             has_floor = True
             self._relay.mute(record)
-            record.is_overtaken = not own.done()
+            record.is_overtaken = lost is None and not own.done()
             _pass_on(record, passage, None)
             own.cancel()
             return _take(journey)
 
         other = self._overtaker = asyncio.ensure_future(self._relay.serve(record, passage, take_floor))
         running: set[asyncio.Task[Any]] = {own, other}
+        clock = asyncio.get_running_loop().time
+        until_s = clock() + left_s
         while True:
-            is_news = await _first_of(*running, self._heard, timeout_s=left_s)
+            timeout_s = max(0.0, until_s - clock()) if own in running else None
+            is_news = await _first_of(*running, self._heard, timeout_s=timeout_s)
             if has_floor:
                 await other
                 journey.route.served(member)
                 return None
-            if journey.is_heard or (own.done() and own.exception() is None):
+            if journey.is_heard or (own in running and own.done() and own.exception() is None):
                 return await own
-            if not is_news:
-                raise _silent(record.model, journey.silence_s)
-            running = {task for task in running if not task.done()}
+            if own in running and (own.done() or not is_news):
+                # The other one goes on for as long as it would have, had it been asked only now.
+                lost = own.exception() if own.done() else _silent(record.model, journey.silence_s)
+                failure.attempt_failed(record, self._runtime, lost)
+                own.cancel()
+                running.discard(own)
+            if other.done():
+                running.discard(other)
             if not running:
-                return await own
-            if own.done():
-                failure.attempt_failed(record, self._runtime, own.exception())
+                assert lost is not None
+                raise lost
 
 
 def _take(journey: Journey) -> bool:

@@ -10,7 +10,7 @@ from voicegateway.instrument import failure, farewell, relay, relay_stt, request
 from voicegateway.instrument.current import CURRENT
 from voicegateway.instrument.relay_stt import RecognitionRelay, STTRelay
 from voicegateway.record import PluginFacts, RequestRecord
-from voicegateway.routing.journey import Passage
+from voicegateway.routing.journey import Passage, passing
 from voicegateway.runtime import Runtime, current_runtime
 from voicegateway_shared.usage import Outcome
 
@@ -69,7 +69,8 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
             return await cls.recognize(self, buffer, *args, **kwargs)
         passage = relay.passage_of(self)
         if relay.is_anothers(passage, self):
-            return await relay.stand_in(passage, "recognize", (buffer, *args), kwargs)
+            with passing(passage):
+                return await passage.member.plugin.recognize(buffer, *args, **kwargs)
         try:
             runtime = current_runtime()
             record = _batch_record(self, buffer, kwargs.get("language"))

@@ -1,0 +1,83 @@
+"""Who is asked before the front, which then stands behind others, and whom a hedge leaves to be waited for."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.testing_vendors.bench import NO_RETRY, RETRY
+from tests.integration.voicegateway.calls import REPLY
+from tests.integration.voicegateway.metering import Meter, metering
+from tests.integration.voicegateway.plugin_use import SAID, ask, prerecorded, utterance
+
+from voicegateway.health.target import target_of
+from voicegateway.instrument import stand_together
+from voicegateway.routing.route import Member, Route
+from voicegateway.target import model_of
+from voicegateway.testing.vendors import FaultRule, OpenAIOptions
+from voicegateway_shared.telemetry import attributes as names
+
+MODELS = ["openai/gpt-4.1", "openai/gpt-4.1-mini", "openai/gpt-4.1-nano"]
+
+
+def chat_fault(kind: Any, **fields: Any) -> FaultRule:
+    return FaultRule(vendor="openai", endpoint="chat", kind=kind, **fields)
+
+
+def told(records: Any) -> list[tuple[str, str, str]]:
+    return [(each[names.REQUEST_MODEL], each.outcome, each.facts.get(names.ROUTE_CAUSE, "")) for each in records]
+
+
+def has_failed(meter: Meter, plugin: Any) -> None:
+    """Open a vendor's breaker: it is asked after those that are well."""
+    for _ in range(2):
+        meter.runtime.health.observe(target_of(plugin._voicegateway_facts, model_of(plugin)), outcome="failed")
+
+
+async def test_front_that_stands_behind_another_tells_no_error_that_is_mended(tmp_path: Path) -> None:
+    faults = (chat_fault("server_error", nth=1), chat_fault("server_error", nth=2))
+    async with metering(tmp_path, openai=REPLY, faults=faults) as meter:
+        llm = meter.gateway.llm(MODELS, **meter.sims.openai.plugin_kwargs())
+        for each in (llm, llm._voicegateway_route.members[2].plugin):
+            has_failed(meter, each)
+        errors: list[Any] = []
+        llm.on("error", errors.append)
+        assert await ask(llm, options=RETRY) == REPLY.replies[0]
+        await llm.aclose()
+        records = await meter.records()
+
+    assert told(records) == [
+        ("gpt-4.1-mini", "error", ""),
+        ("gpt-4.1", "error", "failover"),
+        ("gpt-4.1-nano", "ok", "failover"),
+    ]
+    assert errors == []
+
+
+async def test_recording_of_one_before_the_front_goes_on_to_the_front(tmp_path: Path) -> None:
+    async with prerecorded(503) as url, metering(tmp_path) as meter:
+        plugin = meter.gateway.stt(["deepgram/nova-3", "deepgram/nova-2"], api_key="simulated-key", base_url=url)
+        has_failed(meter, plugin)
+        event = await plugin.recognize(list(utterance()), conn_options=NO_RETRY)
+        await plugin.aclose()
+        records = await meter.records()
+
+    assert event.alternatives[0].text == SAID
+    assert told(records) == [("nova-2", "error", ""), ("nova-3", "ok", "failover")]
+
+
+async def test_last_one_is_waited_for_though_it_began_as_a_hedge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Route, "usual_ttfb_s", lambda self, member: 0.05)
+    slow = OpenAIOptions(replies=REPLY.replies, ttft_ms=700, token_ms=2)
+    async with metering(tmp_path, openai=slow) as meter:
+        plugins = [meter.llm(model) for model in MODELS[:2]]
+        members = [Member(plugin=each, model=model) for each, model in zip(plugins, MODELS, strict=False)]
+        stand_together(Route(members, runtime=lambda: meter.runtime, is_hedged=True, attempt_timeout_ms=300))
+        assert await ask(plugins[0], options=NO_RETRY) == REPLY.replies[0]
+        await plugins[0].aclose()
+        first, second = await meter.records()
+
+    assert told([first, second]) == [("gpt-4.1", "error", ""), ("gpt-4.1-mini", "ok", "hedge")]
+    assert first[names.ERROR_TYPE] == "APITimeoutError"
+    assert first.is_estimated, "it was asked, and never said what it bills"
