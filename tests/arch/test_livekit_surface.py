@@ -14,7 +14,7 @@ from livekit.plugins import cartesia, deepgram, openai
 from opentelemetry.context import _RUNTIME_CONTEXT
 
 from voicegateway import _attach, sessions
-from voicegateway.instrument import farewell, instrument, is_instrumented, owner, relay_tts, surface
+from voicegateway.instrument import farewell, instrument, is_instrumented, owner, surface, understudy
 from voicegateway.instrument.current import CURRENT
 from voicegateway.record import PluginFacts
 from voicegateway.routing.journey import PASSAGE
@@ -245,7 +245,7 @@ def test_what_was_pushed_to_a_voice_is_kept() -> None:
 def test_it_is_known_which_plugins_say_when_they_send(name: str, is_said: bool) -> None:
     module = importlib.import_module(f"livekit.plugins.{name}.tts")
 
-    assert relay_tts._says_when_it_sends(module.SynthesizeStream) is is_said
+    assert understudy._says_when_it_sends(module.SynthesizeStream) is is_said
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from voicegateway.record import RequestRecord
 from voicegateway.routing.route import Member, Route
 from voicegateway.runtime import Runtime
 from voicegateway.testing.vendors import CartesiaOptions, FaultRule, OpenAIOptions
+from voicegateway.testing.vendors.cartesia_connection import CartesiaConnection
 from voicegateway_shared.telemetry import attributes as names
 
 SLOW = CartesiaOptions(first_chunk_ms=300, chunk_every_ms=2)
@@ -124,6 +125,45 @@ async def test_voice_that_breaks_off_after_the_last_word_leaves_nothing_to_say(t
     assert spoken.texts[0] == TEXT
     assert "".join(spoken.texts[1:]) == ""
     assert [record.outcome for record in records] == ["error", "ok"]
+
+
+@pytest.fixture
+def breaks_off_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that breaks the simulated Cartesia's connection leaves it open, and nothing more comes."""
+
+    async def hang(self: CartesiaConnection, rule: FaultRule) -> None:
+        self.fault_outcome, self._is_mute = rule.outcome, True
+
+    monkeypatch.setattr(CartesiaConnection, "fail", hang)
+
+
+@pytest.mark.usefixtures("breaks_off_without_a_word")
+async def test_voice_that_stalls_in_mid_sentence_is_followed_by_the_next(tmp_path: Path) -> None:
+    faults = (fault("close_mid_stream", nth=1), fault("close_mid_stream", nth=2))
+    async with metering(tmp_path, faults=faults) as meter:
+        voice = route_of(meter, *SONIC, "cartesia/sonic-turbo", attempt_timeout_ms=200)
+        with listening_to_the_voice() as spoken:
+            heard = await say(voice, REPLY)
+        await voice.aclose()
+        records = await meter.records()
+
+    assert spoken.texts == [REPLY, REPLY[len("Your ") :], REPLY[len("Your parcel ") :]]
+    assert heard.told == REPLY
+    assert [record.outcome for record in records] == ["error", "cancelled", "ok"]
+    assert records[0][names.ERROR_TYPE] == "APITimeoutError"
+
+
+@pytest.mark.usefixtures("breaks_off_without_a_word")
+async def test_voice_that_waits_for_the_rest_of_the_text_does_not_stall(tmp_path: Path) -> None:
+    async with metering(tmp_path) as meter:
+        voice = route_of(meter, *SONIC, attempt_timeout_ms=100)
+        one, two = "So. ", "It is here, and it has been here all the time."
+        heard = await say(voice, [one, two[:10], two[10:]], pause_s=0.4)
+        await voice.aclose()
+        records = await meter.records()
+
+    assert heard.told == one + two
+    assert told(records) == [("sonic-3", "ok", 1)]
 
 
 async def test_vendor_that_does_not_even_answer_the_handshake_is_given_up(tmp_path: Path) -> None:

@@ -5,23 +5,23 @@ take its place at any time, and in the end LiveKit's emitter becomes that of the
 """
 
 import asyncio
-import inspect
-from collections.abc import Awaitable, Callable
-from functools import cache
-from types import CodeType
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from voicegateway.instrument import relay
 from voicegateway.instrument.current import CURRENT
-from voicegateway.instrument.pushed_text import PushedText
 from voicegateway.instrument.relay import TakeFloor
-from voicegateway.instrument.speech import Speech
+from voicegateway.instrument.speech import Outlet, Speech
+from voicegateway.instrument.understudy import Understudy, note_start, when_asked
 from voicegateway.record import RequestRecord
 from voicegateway.routing.journey import Passage, is_relayed, passing
 from voicegateway.runtime import current_runtime
 
 SPEECH: Final = "_voicegateway_speech"
 """Where a stream that may be relayed keeps what it has said."""
+LOOKS: Final = 4
+"""So often within the time of a silence it is looked whether a voice has broken off."""
 QUIET_END: Final = 499
 """LiveKit ends a stream that raises this without an error."""
 
@@ -77,18 +77,53 @@ def _heard_run(run: Callable[..., Awaitable[Any]], record: RequestRecord, speech
 
     async def heard_run(emitter: Any) -> None:
         own = speech.outlet
-        await run(emitter)
+        journey = record.passage.journey
+        if not journey.left():
+            await run(emitter)
+            return
+        try:
+            async with asyncio.timeout(None) as patience:
+                with _unless_stalled(own, journey.silence_s, patience):
+                    await run(emitter)
+        except TimeoutError as error:
+            from livekit.agents import APITimeoutError
+
+            raise APITimeoutError(f"voicegateway: {record.model} broke off without a word") from error
         if emitter._started:
             emitter.end_input()
             await emitter.join()
         if own.heard_s:
             own.learn_pace()
-        elif speech.pushed.text.strip() and not record.passed_on and record.passage.journey.left():
+        elif speech.pushed.text.strip() and not record.passed_on and journey.left():
             from livekit.agents import APIError
 
             raise APIError(f"voicegateway: {record.model} brought no audio")
 
     return heard_run
+
+
+@contextlib.contextmanager
+def _unless_stalled(outlet: Outlet, silence_s: float, patience: asyncio.Timeout) -> Iterator[None]:
+    """Let patience end when a voice breaks off without a word, within the context."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+
+    def look() -> None:
+        nonlocal timer
+        timer = loop.call_later(silence_s / LOOKS, look)
+        try:
+            if outlet.is_stalled(silence_s):
+                patience.reschedule(loop.time())
+                timer.cancel()
+        except Exception as error:  # noqa: BLE001 - the plugin's own timeout holds
+            current_runtime().hook_failed("tts.stall", error)
+            timer.cancel()
+
+    timer = loop.call_later(silence_s, look)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _round_run(counted_run: Callable[..., Awaitable[Any]], speech: Speech) -> Callable[..., Any]:
@@ -131,19 +166,20 @@ class _Turn:
         speech, passage = self._speech, self._passage
         options = {"conn_options": relay.once(speech.stream._conn_options)}
         with passing(passage):
-            other = Other(passage.member.plugin, speech.pushed, self._position, options)
+            other = Understudy(passage.member.plugin, speech.pushed, self._position, options)
         try:
-            async with asyncio.timeout(None) as silence:
-                if not passage.is_last:
-                    when_asked(other.stream, lambda: self._start_clock(silence))
-                await self._pass_on(other, silence)
+            with contextlib.ExitStack() as stack:
+                async with asyncio.timeout(None) as patience:
+                    if not passage.is_last:
+                        when_asked(other.stream, lambda: self._start_clock(patience))
+                    await self._pass_on(other, patience, stack)
         except TimeoutError as error:
             raise relay.silent(other.stream, passage, current_runtime()) from error
         finally:
             self._is_over = True
             await other.aclose()
 
-    async def _pass_on(self, other: "Other", silence: asyncio.Timeout) -> None:
+    async def _pass_on(self, other: Understudy, patience: asyncio.Timeout, stack: contextlib.ExitStack) -> None:
         speech = self._speech
         mouth: Any = None
         async for audio in other.stream:
@@ -151,9 +187,12 @@ class _Turn:
                 if not self._take_floor():
                     return
                 self._has_floor = True
-                silence.reschedule(None)
+                patience.reschedule(None)
                 plugin = self._passage.member.plugin
-                mouth = speech.open(plugin, self._position, tells_words=other.tells_words).mouth()
+                outlet = speech.open(plugin, self._position, tells_words=other.tells_words)
+                mouth = outlet.mouth()
+                if not self._passage.is_last:
+                    stack.enter_context(_unless_stalled(outlet, self._passage.journey.silence_s, patience))
                 note_start(speech.stream, other.stream)
             mouth.say(audio)
         if mouth is not None:
@@ -170,96 +209,13 @@ class _Turn:
                 mouth.hush()
             mouth.close()
 
-    def _start_clock(self, silence: asyncio.Timeout) -> None:
-        if not (self._has_floor or self._is_over) and silence.when() is None:
-            silence.reschedule(asyncio.get_running_loop().time() + self._passage.journey.silence_s)
-
-
-class Other:
-    """A stream of a plugin that is given what was pushed to another one. Made in the context of its turn."""
-
-    def __init__(
-        self,
-        plugin: Any,
-        pushed: PushedText,
-        position: int,
-        options: dict[str, Any],
-        *,
-        by_sentence: bool = False,
-    ) -> None:
-        from livekit.agents import tts
-
-        self._adapter: Any = None
-        self._feeding: asyncio.Task[None] | None = None
-        self.tells_words = bool(getattr(plugin.capabilities, "aligned_transcript", False))
-        if not pushed.is_streamed:
-            self.stream = plugin.synthesize(pushed.text[position:].lstrip(), **options)
-            return
-        if by_sentence or not plugin.capabilities.streaming:
-            # Sentence by sentence, each of them a request of its own.
-            plugin = self._adapter = tts.StreamAdapter(tts=plugin)
-            self.tells_words = True
-        self.stream = plugin.stream(**options)
-        self._feeding = asyncio.create_task(pushed.feed(self.stream, position), name="voicegateway feed")
-
-    async def aclose(self) -> None:
-        """Stop; what it was sent is metered."""
-        from livekit.agents.utils import aio
-
-        if self._feeding is not None:
-            await aio.cancel_and_wait(self._feeding)
-        await self.stream.aclose()
-        if self._adapter is not None:
-            await self._adapter.aclose()
+    def _start_clock(self, patience: asyncio.Timeout) -> None:
+        if not (self._has_floor or self._is_over) and patience.when() is None:
+            patience.reschedule(asyncio.get_running_loop().time() + self._passage.journey.silence_s)
 
 
 def _speech_of(record: RequestRecord) -> Speech | None:
     return getattr(record.stream, SPEECH, None)
-
-
-def note_start(stream: Any, other: Any) -> None:
-    """LiveKit counts the time to the first audio from when text was first sent to anybody."""
-    if not stream._started_time:
-        stream._started_time = other._started_time
-
-
-def when_asked(stream: Any, call: Callable[[], None]) -> None:
-    """Call when text is first sent to a stream's vendor, at once when it was; perhaps more often.
-
-    Likewise when all text was pushed: whatever the plugin still waits for then, it is its vendor.
-    """
-    if stream._started_time or getattr(stream, "_input_ended", False):
-        call()
-        return
-    # Some plugins do not say when they send; theirs is the time of the first text that they are given.
-    cls: Any = type(stream)
-    _also(stream, "_mark_started" if _says_when_it_sends(cls) else "push_text", call)
-    _also(stream, "end_input", call)
-
-
-def _also(stream: Any, name: str, call: Callable[[], None]) -> None:
-    method = getattr(stream, name)
-
-    def also(*args: Any) -> Any:
-        result = method(*args)
-        call()
-        return result
-
-    setattr(stream, name, also)
-
-
-@cache
-def _says_when_it_sends(cls: type) -> bool:
-    from livekit.agents import tts
-
-    own = cls.__mro__[: cls.__mro__.index(tts.SynthesizeStream)]
-    functions = [each for base in own for each in vars(base).values() if inspect.isfunction(each)]
-    return any("_mark_started" in _names(function.__code__) for function in functions)
-
-
-def _names(code: CodeType) -> set[str]:
-    inner = [_names(each) for each in code.co_consts if isinstance(each, CodeType)]
-    return set(code.co_names).union(*inner)
 
 
 def is_mended_elsewhere(plugin: Any) -> bool:

@@ -11,8 +11,9 @@ from typing import Any
 
 from voicegateway.instrument import relay
 from voicegateway.instrument.pushed_text import PushedText
-from voicegateway.instrument.relay_tts import Other, note_start, quiet_end
+from voicegateway.instrument.relay_tts import quiet_end
 from voicegateway.instrument.sound import Mouth
+from voicegateway.instrument.understudy import Understudy, note_start
 from voicegateway.routing.journey import Passage, passing
 from voicegateway.routing.route import stands_in
 
@@ -52,7 +53,7 @@ async def _run(shell: Any, plugin: Any, passage: Passage | None, pushed: PushedT
 
     options = {"conn_options": shell._conn_options}
     with nullcontext() if passage is None else passing(passage):
-        other = Other(plugin, pushed, 0, options, by_sentence=passage is None)
+        other = Understudy(plugin, pushed, 0, options, by_sentence=passage is None)
     mouth = Mouth(emitter, shell._tts, is_streamed=pushed.is_streamed)
     try:
         async for audio in other.stream:

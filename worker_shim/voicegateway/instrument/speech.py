@@ -16,6 +16,9 @@ from voicegateway.runtime import current_runtime
 DRAIN_S_MAX: Final = 1.0
 """What a voice has brought is framed within milliseconds; a decoder that needs longer is stuck."""
 
+AHEAD_S: Final = 0.5
+"""So long before all that was heard is played another voice is asked: it needs about as long to be heard."""
+
 _paces: WeakKeyDictionary[Any, Pace] = WeakKeyDictionary()
 
 
@@ -127,6 +130,8 @@ class Outlet:
         self._words: list[TimedWord] = []
         self._is_ending, self._is_mute = False, False
         self._last: Any = None
+        self._now_s = asyncio.get_running_loop().time
+        self._came_s = self._played_s = 0.0
         self.heard_s = 0.0
         self.ids: tuple[str, str] | None = None
         """Of the request and the segment, as the session knows them."""
@@ -150,7 +155,10 @@ class Outlet:
         """Take a piece from the emitter. Runs per frame."""
         if self._is_mute:
             return
-        self.heard_s += audio.frame.duration
+        length_s: float = audio.frame.duration
+        self.heard_s += length_s
+        self._came_s = self._now_s()
+        self._played_s = max(self._played_s, self._came_s) + length_s
         self.ids = (audio.request_id, audio.segment_id)
         userdata = audio.frame.userdata
         try:
@@ -177,6 +185,17 @@ class Outlet:
                     emitter.end_input()
                     await emitter.join()
         return self._last
+
+    def is_stalled(self, silence_s: float) -> bool:
+        """Whether this voice broke off without a word: it has all of the text, not said it, and been silent so long.
+
+        A voice that is paced waits too, but never until all that it has brought is played.
+        """
+        if not self.heard_s or not self._speech.pushed.is_ended:
+            return False
+        if self._now_s() < max(self._came_s + silence_s, self._played_s - AHEAD_S):
+            return False
+        return script.is_speakable(self._speech.pushed.text[self.said_until() :])
 
     def said_until(self) -> int:
         """Where in the text the first word begins that this voice has not said."""
