@@ -13,7 +13,7 @@ from voicegateway.registry import key_id_of, provider_of
 from voicegateway.runtime import current_runtime
 from voicegateway_shared.usage import Modality
 
-_INNER: Final = ("_stt_instances", "_llm_instances", "_tts_instances", "_models")
+_INNER: Final = ("_stt_instances", "_llm_instances", "_tts_instances")
 """Where LiveKit's FallbackAdapters keep the plugins that do the work."""
 _WRAPPED: Final = ("_stt", "_wrapped_tts", "_tts")
 """Where LiveKit's StreamAdapters keep theirs."""
@@ -110,6 +110,8 @@ def _meter_plugin(plugin: Any, project: str | None) -> None:
 def _instances(plugin: Any) -> Iterator[Any]:
     """The plugins that really talk to a vendor behind one that may be an adapter."""
     inner = next((getattr(plugin, name) for name in _INNER if hasattr(plugin, name)), None)
+    if type(plugin).__name__ == "RealtimeModelFallbackAdapter":
+        inner = getattr(plugin, "_models", None)
     if inner is not None:
         for member in inner:
             yield from _instances(member)
