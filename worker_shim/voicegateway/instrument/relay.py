@@ -160,9 +160,10 @@ async def hand_over(record: RequestRecord, runtime: Runtime, relay: Relay | None
         journey.route.served(member)
         return True
     record.passed_on, record.ended_ns = "", 0
-    if hasattr(error, "retryable"):
+    told: Any = error
+    if hasattr(told, "retryable"):
         # Another round may be worth it where any of them says so.
-        error.retryable = any(getattr(each, "retryable", False) for each in failures)
+        told.retryable = any(getattr(each, "retryable", False) for each in failures)
     return False
 
 
@@ -280,7 +281,7 @@ def _tell_what_is_no_vendors(error: Exception, runtime: Runtime) -> None:
         runtime.hook_failed("relay", error)
 
 
-def _forbid_retry(error: Exception) -> None:
+def _forbid_retry(error: Any) -> None:
     """What was heard would be heard again."""
     if hasattr(error, "retryable"):
         error.retryable = False
