@@ -13,6 +13,7 @@ MESSAGES_MAX: Final = 4_000
 """Many hours of a conversation."""
 TOOLS_MAX: Final = 512
 _ROLES: Final = frozenset(("system", "developer", "user", "assistant", "tool"))
+_DETAILS: Final = ("auto", "high", "low")
 _OURS: Final = frozenset(
     ("model", "messages", "tools", "tool_choice", "parallel_tool_calls", "stream", "stream_options")
 )
@@ -70,13 +71,15 @@ def read_chat(body: bytes) -> ChatRequest:
 def _conversation(messages: list[Any]) -> llm.ChatContext:
     context = llm.ChatContext.empty()
     for number, message in enumerate(messages):
-        role = message.get("role") if isinstance(message, dict) else None
-        if role not in _ROLES:
+        role: Any = message.get("role") if isinstance(message, dict) else None
+        if str(role) not in _ROLES:
             raise bad_request(f"messages[{number}]: no role that is known")
         if role == "tool":
             context.items.append(_output(message, number))
             continue
         content, calls = _content(message.get("content"), number), message.get("tool_calls") or []
+        if not isinstance(calls, list):
+            raise bad_request(f"messages[{number}]: its tool calls are no list")
         if content or not calls:
             context.items.append(llm.ChatMessage(role=role, content=content, extra=_extra(message)))
         # Calls that were made at once stay one message when they are told to the vendor.
@@ -101,7 +104,10 @@ def _content(content: Any, number: int) -> list[llm.ChatContent]:
                 parts.append(llm.CacheBreakpoint())
         elif kind == "image_url" and isinstance(part.get("image_url"), dict) and "url" in part["image_url"]:
             image = part["image_url"]
-            parts.append(llm.ImageContent(image=str(image["url"]), inference_detail=image.get("detail") or "auto"))
+            detail: Any = image.get("detail") or "auto"
+            if detail not in _DETAILS:
+                raise bad_request(f"messages[{number}]: `detail` of a picture is one of {', '.join(_DETAILS)}")
+            parts.append(llm.ImageContent(image=str(image["url"]), inference_detail=detail))
         else:
             raise bad_request(f"messages[{number}]: a part of type {kind!r} is not known")
     return parts

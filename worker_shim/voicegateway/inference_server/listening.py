@@ -19,6 +19,7 @@ from voicegateway.inference_server.plugins import Plugins
 from voicegateway.inference_server.problems import bad_request, session_ended
 from voicegateway.inference_server.socket import (
     Socket,
+    extra_of,
     fallbacks_of,
     mapping_of,
     options_of,
@@ -78,9 +79,9 @@ def _members(told: Mapping[str, Any], settings: Mapping[str, Any], model: str) -
         raise bad_request("no model is named: write provider/model, for example 'deepgram/nova-3'")
     rate = sample_rate_of(settings, SAMPLE_RATE_DEFAULT)
     language = text_of(settings, "language")
-    members = [_member(name, language, mapping_of(settings, "extra"), rate)]
+    members = [_member(name, language, extra_of(settings), rate)]
     for each in fallbacks_of(told):
-        members.append(_member(text_of(each, "model"), "", mapping_of(each, "extra"), rate))
+        members.append(_member(text_of(each, "model"), "", extra_of(each), rate))
     return members
 
 
@@ -125,7 +126,7 @@ def _update(plugin: Any, settings: Mapping[str, Any]) -> None:
     """What a vendor cannot change while it listens is left as it is, as LiveKit's own server does."""
     names = {"language": settings["language"]} if text_of(settings, "language") else {}
     try:
-        update(plugin, "stt", names, {name: value for name, value in mapping_of(settings, "extra").items() if value})
+        update(plugin, "stt", names, {name: value for name, value in extra_of(settings).items() if value})
     except (ConfigurationError, AttributeError) as error:
         logger.info("voicegateway: an update of a stream is left out: %s", error)
 

@@ -8,6 +8,8 @@ from aiohttp import WSMsgType, web
 from livekit.agents import APIConnectOptions
 
 from voicegateway.inference_server.problems import Problem, bad_request
+from voicegateway.registry.keys import CREDENTIAL_NAMES, KEY_NAMES
+from voicegateway.registry.region import ADDRESS_NAMES, REGION_NAMES
 
 MESSAGE_BYTES_MAX: Final = 256 * 1024
 """A second of audio at 48 kHz, in base64, twice over."""
@@ -20,6 +22,14 @@ HEARTBEAT_S: Final = 20.0
 TIMEOUT_S_MAX: Final = 30.0
 RETRIES_MAX: Final = 1
 """The client's own retries come on top."""
+_OURS: Final = frozenset((*KEY_NAMES, *CREDENTIAL_NAMES, *ADDRESS_NAMES, *REGION_NAMES))
+_OUR_WORDS: Final = frozenset(
+    (
+        "url", "uri", "endpoint", "host", "proxy", "region", "key", "secret", "token", "credentials", "auth", "headers",
+        "session", "client", "path", "file", "dir",
+    )
+)  # fmt: skip
+"""Parts of names of arguments by which plugins learn where a vendor is and who asks it, or read files."""
 
 
 class Socket:
@@ -120,6 +130,20 @@ def mapping_of(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise bad_request(f"`{name}` must be an object")
     return value
+
+
+def extra_of(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a client tells a vendor's plugin beyond what the protocol has words for.
+
+    Raises:
+        Problem: it is no object, or tells what is the gateway's own to say: our key must not be sent to an address of
+            a client's choice.
+    """
+    extra = mapping_of(message, "extra")
+    ours = sorted(name for name in extra if name in _OURS or _OUR_WORDS & set(name.lower().split("_")))
+    if ours:
+        raise bad_request(f"`extra.{ours[0]}` cannot be given here: where a vendor is and its key are the gateway's")
+    return extra
 
 
 def sample_rate_of(message: Mapping[str, Any], default: int) -> int:

@@ -17,6 +17,7 @@ from voicegateway.inference_server.plugins import Plugins
 from voicegateway.inference_server.problems import bad_request
 from voicegateway.inference_server.socket import (
     Socket,
+    extra_of,
     fallbacks_of,
     mapping_of,
     options_of,
@@ -140,10 +141,10 @@ class Speaking:
             raise bad_request("no model is named: write provider/model:voice, for example 'cartesia/sonic-3:…'")
         voice = text_of(said, "voice") or text_of(told, "voice")
         language = text_of(said, "language") or text_of(told, "language")
-        extra = mapping_of(message, "extra") or mapping_of(told, "extra")
+        extra = extra_of(message) or extra_of(told)
         members = [self._member(model, voice, language, extra)]
         for each in fallbacks_of(told):
-            members.append(self._member(text_of(each, "model"), text_of(each, "voice"), "", mapping_of(each, "extra")))
+            members.append(self._member(text_of(each, "model"), text_of(each, "voice"), "", extra_of(each)))
         return members
 
     def _member(self, model: str, voice: str, language: str, extra: Mapping[str, Any]) -> Member:

@@ -8,7 +8,6 @@ from weakref import WeakKeyDictionary
 from voicegateway.instrument.current import CURRENT
 from voicegateway.record import RequestRecord
 from voicegateway.routing.journey import is_relayed
-from voicegateway.routing.journey import is_relayed
 from voicegateway.runtime import current_runtime
 
 _open: WeakKeyDictionary[Any, list[tuple[Any, RequestRecord]]] = WeakKeyDictionary()

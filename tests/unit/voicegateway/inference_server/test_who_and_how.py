@@ -9,8 +9,9 @@ from livekit.agents import APIConnectionError, APIStatusError, APITimeoutError
 from voicegateway import ConfigurationError
 from voicegateway.inference_server.access import Credentials
 from voicegateway.inference_server.attribution import identity_of
-from voicegateway.inference_server.problems import of_error
+from voicegateway.inference_server.problems import Problem, of_error
 from voicegateway.inference_server.settings import Key, Settings
+from voicegateway.inference_server.socket import extra_of
 from voicegateway_shared.errors import UnknownModel
 
 JOB = {"X-LiveKit-Job-ID": "AJ_1", "X-LiveKit-Room-ID": "RM_1"}
@@ -155,3 +156,20 @@ def test_wrong_setting_is_named(tmp_path: Path, environ: dict[str, str], section
 
     with pytest.raises(ConfigurationError, match=words):
         Settings.load(given)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["base_url", "api_key", "endpoint_url", "speech_region", "http_session", "client", "credentials_file", "model_dir"],
+)
+def test_client_cannot_say_where_a_vendor_is_nor_with_which_key_it_is_asked(name: str) -> None:
+    with pytest.raises(Problem) as refused:
+        extra_of({"extra": {"language": "de", name: "http://elsewhere"}})
+
+    assert (refused.value.status, name in refused.value.message) == (400, True)
+
+
+def test_client_can_say_all_else() -> None:
+    extra = {"endpointing": 25, "keyterms": ["VoiceGateway"], "speed": 1.1, "server_vad": {}, "format_turns": True}
+
+    assert extra_of({"extra": extra}) == extra
