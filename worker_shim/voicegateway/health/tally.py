@@ -9,11 +9,12 @@ from voicegateway_shared.wire import HealthTarget, Observation
 from voicegateway_shared.wire.routing import OBSERVED_MAX
 
 URGENT_GAP_MS: Final = 100
-"""Between two reports that cannot wait, however much fails."""
+"""Between two reports that cannot wait, however much fails; one that is not taken is said again later and later."""
 CALM_GAP_MS: Final = 2_000
-"""What went well is told as often as presence is, in the same message."""
+"""What went well is told as often as presence is, in the same message; what is not taken is repeated no less often."""
 OFFER_GAP_MS: Final = 1_000
 """Between two offers to probe."""
+REPEATS_MAX: Final = 5
 OLD_MS: Final = 10_000
 """What could not be told for so long is no news: the fleet would take yesterday's outage for today's."""
 
@@ -56,6 +57,8 @@ class Tally:
         self._sent: tuple[Observation, ...] = ()
         self._sent_ns = 0
         self._is_failed = False
+        self._repeats = 0
+        """Since a report was taken."""
 
     def count(
         self,
@@ -97,7 +100,10 @@ class Tally:
     def due_ns(self, offers_ns: int | None) -> int | None:
         """When the next report should leave."""
         due: list[int] = []
-        if self._is_urgent or (self._sent and self._is_failed):
+        if self._sent and self._is_failed:
+            gap_ms = min(URGENT_GAP_MS * 2**self._repeats, CALM_GAP_MS)
+            due.append(self._spoke_ns + gap_ms * NS_PER_MS)
+        elif self._is_urgent:
             due.append(self._spoke_ns + URGENT_GAP_MS * NS_PER_MS)
         elif self._counts:
             due.append(self._since_ns + CALM_GAP_MS * NS_PER_MS)
@@ -108,15 +114,16 @@ class Tally:
     def report(self, offered: Iterable[HealthTarget]) -> tuple[int, tuple[Observation, ...]]:
         """Return what to tell now: again what was not acknowledged, else what was counted, and offers to probe."""
         now_ns = self._now_ns()
-        self._spoke_ns, self._is_failed = now_ns, False
+        self._spoke_ns = self._offered_ns = now_ns
+        self._is_failed = False
         if self._sent and now_ns - self._sent_ns <= OLD_MS * NS_PER_MS:
+            self._repeats = min(self._repeats + 1, REPEATS_MAX)
             return self._number, self._sent
         self._is_urgent = False
         if self._counts and now_ns - self._since_ns > OLD_MS * NS_PER_MS:
             self._counts.clear()
         told = [counts.observation(target) for target, counts in self._counts.items()]
         told += [Observation(target=target) for target in offered if target not in self._counts]
-        self._offered_ns = now_ns
         self._counts = {}
         self._sent, self._sent_ns = tuple(told[:OBSERVED_MAX]), now_ns
         if not self._sent:
@@ -127,7 +134,7 @@ class Tally:
     def acknowledged(self, number: int) -> None:
         """The controller has taken a report; one that it has not is said again."""
         if number and number == self._number:
-            self._sent = ()
+            self._sent, self._repeats = (), 0
         else:
             self._is_failed = bool(self._sent)
 

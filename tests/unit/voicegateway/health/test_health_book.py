@@ -209,6 +209,24 @@ def test_a_report_is_repeated_as_it_was_until_it_is_acknowledged(clock: Clock) -
     assert book.report() == (2, (Observation(target=TARGET, ok=1, ttfb_counts=((20, 1),)),))
 
 
+def test_what_nobody_takes_is_repeated_as_often_as_presence_and_offers_wait_with_it(clock: Clock) -> None:
+    """As where Redis is away, and at a controller that knows nothing of routing: all holders at once repeat."""
+    book, _ = attached(clock)
+    hears(book, clock, ill(retry_ms=0))
+    began_ns, said = clock.now_ns, 0
+    while clock.now_ns < began_ns + 60 * S:
+        book.observe(TARGET, outcome="failed")
+        book.state(TARGET)
+        due_ns = book.due_ns()
+        if due_ns is not None and due_ns <= clock.now_ns:
+            book.report()
+            book.failed()
+            said += 1
+        clock.pass_s(0.01)
+
+    assert 30 <= said <= 75
+
+
 def test_what_could_not_be_told_for_long_is_no_news(clock: Clock) -> None:
     book, _ = attached(clock)
     book.observe(TARGET, outcome="failed")
