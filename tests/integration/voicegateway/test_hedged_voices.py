@@ -8,7 +8,15 @@ import pytest
 from livekit.agents import APIError
 from tests.fixtures.waiting import eventually
 from tests.integration.testing_vendors.bench import NO_RETRY
-from tests.integration.voicegateway.calls import VOICE, call, listening_to_the_voice, quiet_logs, refusal
+from tests.integration.voicegateway.calls import (
+    GOODBYE,
+    VOICE,
+    call,
+    listening_to_the_voice,
+    quiet_logs,
+    refusal,
+    refusing,
+)
 from tests.integration.voicegateway.metering import Meter, metering, total
 from tests.integration.voicegateway.plugin_use import AUDIO_MS, TEXT
 from tests.integration.voicegateway.test_failover_tts import CHARACTERS, HIGH, REPLY
@@ -364,3 +372,20 @@ async def test_interrupted_call_leaves_nothing_behind(tmp_path: Path) -> None:
     assert held.errors == []
     assert told(records) == [("sonic-3", "error", 1), ("sonic-2", "cancelled", 1)]
     assert records[1].billed(*CHARACTERS) == total(bills, *CHARACTERS)
+
+
+async def test_goodbye_is_spoken_by_the_next_voice_whatever_budgets_say(tmp_path: Path) -> None:
+    async with metering(tmp_path, cartesia=VOICE, faults=refused_call("server_error")) as meter:
+        voice = sonic(meter, *SONIC)
+        with refusing("llm", "tts"), listening_to_the_voice() as spoken, quiet_logs():
+            async with call(meter, llm=meter.llm(), tts=voice) as held:
+                held.session.generate_reply(user_input="Where is my parcel?")
+                await held.until_closed()
+        records = await meter.records()
+
+    assert spoken.texts == [GOODBYE]
+    assert held.said == [GOODBYE]
+    assert held.errors == []
+    assert held.ear.heard_s == pytest.approx(len(GOODBYE) / 14, abs=0.3)
+    assert told(records)[-2:] == [("sonic-3", "error", 1), ("sonic-2", "ok", 1)]
+    assert meter.runtime.hook_errors == 0
