@@ -1,5 +1,6 @@
 """Who is asked before the front, which then stands behind others, and whom a hedge leaves to be waited for."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from tests.integration.testing_vendors.bench import NO_RETRY, RETRY
 from tests.integration.voicegateway.calls import REPLY
 from tests.integration.voicegateway.metering import Meter, metering
-from tests.integration.voicegateway.plugin_use import SAID, ask, prerecorded, utterance
+from tests.integration.voicegateway.plugin_use import QUESTION, SAID, ask, prerecorded, utterance
 
 from voicegateway.health.target import target_of
 from voicegateway.instrument import stand_together
@@ -51,6 +52,37 @@ async def test_front_that_stands_behind_another_tells_no_error_that_is_mended(tm
         ("gpt-4.1-nano", "ok", "failover"),
     ]
     assert errors == []
+
+
+@pytest.mark.parametrize("is_front_ill", [True, False])
+async def test_what_is_said_to_the_fronts_vendor_alone_is_not_said_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_front_ill: bool
+) -> None:
+    """Nor is it forgotten when the front is asked after the other."""
+    faults = (chat_fault("server_error", nth=1),)
+    async with metering(tmp_path, openai=REPLY, faults=faults) as meter:
+        front, other = meter.llm(MODELS[0]), meter.llm(MODELS[1])
+        facts = other._voicegateway_facts
+        monkeypatch.setattr(other, "_voicegateway_facts", replace(facts, provider="anthropic"))
+        asked: list[tuple[Any, Any]] = []
+        native: Any = type(front).__mro__[1]
+        chat = native.chat
+
+        def seen(self: Any, **kwargs: Any) -> Any:
+            asked.append((self, kwargs.get("extra_kwargs")))
+            return chat(self, **kwargs)
+
+        monkeypatch.setattr(native, "chat", seen)
+        members = [Member(plugin=each, model=model) for each, model in zip((front, other), MODELS, strict=False)]
+        stand_together(Route(members, runtime=lambda: meter.runtime))
+        if is_front_ill:
+            has_failed(meter, front)
+        stream = front.chat(chat_ctx=QUESTION, conn_options=NO_RETRY, extra_kwargs={"temperature": 0.1})
+        assert "".join([each.delta.content or "" async for each in stream if each.delta]) == REPLY.replies[0]
+        await front.aclose()
+
+    told = [(front, {"temperature": 0.1}), (other, None)]
+    assert asked == (told[::-1] if is_front_ill else told)
 
 
 async def test_recording_of_one_before_the_front_goes_on_to_the_front(tmp_path: Path) -> None:

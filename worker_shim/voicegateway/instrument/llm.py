@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from voicegateway import tracing
-from voicegateway.instrument import relay, request, second_opinion, vendor_usage
+from voicegateway.instrument import relay, relay_llm, request, second_opinion, vendor_usage
 from voicegateway.instrument.relay_llm import LLMRelay
 from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway.routing.journey import Passage
@@ -21,7 +21,7 @@ def methods(cls: Any) -> dict[str, Any]:
             return cls.chat(self, *args, **kwargs)
         passage = relay.passage_of(self)
         if relay.is_anothers(passage, self):
-            return relay.stand_in(passage, "chat", args, kwargs)
+            return relay_llm.stand_in(passage, args, kwargs)
         return _observed(self, cls.chat, args, kwargs, passage)
 
     return {"chat": chat, "emit": second_opinion.emit_of(cls)}

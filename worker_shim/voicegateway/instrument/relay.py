@@ -87,7 +87,7 @@ def begin(record: RequestRecord, passage: Passage | None, args: Any, kwargs: Any
         rejected=journey.decision.rejections if origin is None else (),
     )
     if origin is None:
-        journey.call = (args, kwargs)
+        journey.begins(args, kwargs)
 
 
 def note_decision(record: RequestRecord) -> None:

@@ -62,11 +62,21 @@ class LLMRelay:
         record.passage.journey.ask()
 
 
+def stand_in(passage: Passage, args: Any, kwargs: Any) -> Any:
+    """Have the member whose turn it is make the stream that the session will hold."""
+    passage.journey.begins(args, kwargs)
+    return relay.stand_in(passage, "chat", args, _in_words_of(passage, kwargs))
+
+
 def _ask(record: RequestRecord, passage: Passage) -> Any:
     args, kwargs = passage.journey.call
-    asked = {**kwargs, "conn_options": relay.once(record.stream._conn_options)}
-    if passage.member.facts.provider != record.facts.provider:
-        # A vendor's own.
-        asked.pop("extra_kwargs", None)
+    asked = {**_in_words_of(passage, kwargs), "conn_options": relay.once(record.stream._conn_options)}
     with passing(passage):
         return passage.member.plugin.chat(*args, **asked)
+
+
+def _in_words_of(passage: Passage, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is the front's vendor's own, where another one is asked."""
+    if passage.member.facts.provider == passage.journey.route.front.facts.provider:
+        return kwargs
+    return {name: value for name, value in kwargs.items() if name != "extra_kwargs"}

@@ -35,6 +35,11 @@ class Journey:
     """Done when the vendor has something to answer to, for whoever waits for it."""
     tried: "set[Member]" = field(default_factory=set)
 
+    def begins(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Note what the request was asked with, in the words of the front's vendor; what is noted first holds."""
+        if self.call == ((), {}):
+            self.call = (args, kwargs)
+
     def hear(self) -> None:
         """Note the first of an answer."""
         self.is_heard = True
