@@ -115,21 +115,25 @@ class RemoteSession:
 
 
 class RemoteSessions:
-    """The sessions of the moment, by their job. Lives as long as the server; used on the event loop."""
+    """The sessions of the moment, by who pays and their job: a job's id is only what a caller says.
+
+    Lives as long as the server; used on the event loop.
+    """
 
     def __init__(self, runtime: Callable[[], Runtime]) -> None:
         self._runtime = runtime
-        self._sessions: OrderedDict[str, RemoteSession] = OrderedDict()
+        self._sessions: OrderedDict[tuple[str | None, str], RemoteSession] = OrderedDict()
 
     def met(self, identity: Identity) -> RemoteSession | None:
         """Return the session of a connection; None where it has no job to be known by."""
         if not identity.job_id:
             return None
-        session = self._sessions.get(identity.session_id)
+        key = identity.project, identity.session_id
+        session = self._sessions.get(key)
         if session is None:
             session = RemoteSession(identity)
             session.live = self._runtime().sessions.met(session, session.identity)
-            self._sessions[identity.session_id] = session
+            self._sessions[key] = session
             if len(self._sessions) > SESSIONS_MAX:
                 self._sessions.popitem(last=False)[1].closed()
         else:
@@ -142,9 +146,9 @@ class RemoteSessions:
     def forget_those_gone(self) -> None:
         """Let go of sessions that have no connection any more; called every few seconds."""
         horizon_s = time.monotonic() - LINGER_S
-        for session_id, session in list(self._sessions.items()):
+        for key, session in list(self._sessions.items()):
             if not session.connections and session.seen_s < horizon_s:
-                del self._sessions[session_id]
+                del self._sessions[key]
                 session.closed()
 
     def close(self) -> None:
