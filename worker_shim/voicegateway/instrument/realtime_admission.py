@@ -55,7 +55,12 @@ def asked_first(generate_reply: Callable[..., Any], meter: "SessionMeter") -> Ca
             if error is not None:
                 outer.set_exception(_error(record, meter, error))
                 return
-            _chain(_made(record, meter, generate_reply, args, kwargs), outer)
+            try:
+                made = _made(record, meter, generate_reply, args, kwargs)
+            except Exception as refused:  # noqa: BLE001 - whoever waits must hear of it
+                outer.set_exception(refused)
+                return
+            _chain(made, outer)
 
         waiting.add_done_callback(admitted)
         # Whoever is interrupted meanwhile wants no reply any more.
