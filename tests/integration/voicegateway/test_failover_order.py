@@ -113,3 +113,25 @@ async def test_last_one_is_waited_for_though_it_began_as_a_hedge(
     assert told([first, second]) == [("gpt-4.1", "error", ""), ("gpt-4.1-mini", "ok", "hedge")]
     assert first[names.ERROR_TYPE] == "APITimeoutError"
     assert first.is_estimated, "it was asked, and never said what it bills"
+
+
+async def test_member_that_cannot_be_closed_keeps_nobody_else_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with metering(tmp_path, openai=REPLY) as meter:
+        llm = meter.gateway.llm(MODELS, **meter.sims.openai.plugin_kwargs())
+        _, second, third = [each.plugin for each in llm._voicegateway_route.members]
+        closed: list[Any] = []
+
+        async def refuses() -> None:
+            raise RuntimeError("no")
+
+        async def closes() -> None:
+            closed.append(third)
+
+        monkeypatch.setattr(second, "aclose", refuses)
+        monkeypatch.setattr(third, "aclose", closes)
+        await llm.aclose()
+
+    assert closed == [third]
+    assert meter.runtime.hook_errors == 1

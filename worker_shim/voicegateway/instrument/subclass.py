@@ -53,8 +53,10 @@ def stand_together(route: Route) -> None:
     aclose = plugin.aclose
 
     async def close_all() -> None:
-        await aclose()
-        await route.aclose()
+        try:
+            await aclose()
+        finally:
+            await route.aclose()
 
     setattr(plugin, ROUTE, route)
     plugin.aclose = close_all

@@ -108,10 +108,13 @@ class Route:
         return health.ttfb_p95_ms / MS_PER_S if health is not None and health.ttfb_p95_ms else None
 
     async def aclose(self) -> None:
-        """Close those that stand behind the front."""
+        """Close those that stand behind the front, each of them whatever becomes of the others."""
         for member in self.members:
             if member is not self.front:
-                await member.plugin.aclose()
+                try:
+                    await member.plugin.aclose()
+                except Exception as error:  # noqa: BLE001 - a call ends, and nobody waits for this member
+                    self._runtime().hook_failed("route.aclose", error)
 
     def _journey(self, identity: Identity) -> Journey:
         runtime = self._runtime()
