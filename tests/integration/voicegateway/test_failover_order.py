@@ -115,6 +115,21 @@ async def test_last_one_is_waited_for_though_it_began_as_a_hedge(
     assert first.is_estimated, "it was asked, and never said what it bills"
 
 
+async def test_one_that_has_failed_lately_is_no_hedge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Route, "usual_ttfb_s", lambda self, member: 0.05)
+    slow = OpenAIOptions(replies=REPLY.replies, ttft_ms=300, token_ms=2)
+    async with metering(tmp_path, openai=slow) as meter:
+        plugins = [meter.llm(model) for model in MODELS[:2]]
+        members = [Member(plugin=each, model=model) for each, model in zip(plugins, MODELS, strict=False)]
+        stand_together(Route(members, runtime=lambda: meter.runtime, is_hedged=True))
+        has_failed(meter, plugins[1])
+        assert await ask(plugins[0], options=NO_RETRY) == REPLY.replies[0]
+        await plugins[0].aclose()
+        records = await meter.records()
+
+    assert told(records) == [("gpt-4.1", "ok", "")]
+
+
 async def test_member_that_cannot_be_closed_keeps_nobody_else_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

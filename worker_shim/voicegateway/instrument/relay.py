@@ -202,10 +202,11 @@ class _Watched:
 
     def _hedge_after_s(self) -> float | None:
         """After which silence the next is asked too: what 95 of 100 requests of the fleet do not need."""
-        if not self._journey.route.is_hedged:
+        journey = self._journey
+        if not journey.route.is_hedged or journey.is_rejected(journey.left()[0]):
+            # Who is asked only where nobody else may serve is no help in a hurry.
             return None
-        member = self._record.passage.member
-        return self._journey.route.usual_ttfb_s(member)
+        return journey.route.usual_ttfb_s(self._record.passage.member)
 
     async def _race(self, own: "asyncio.Task[Any]", left_s: float) -> Any:
         record, journey = self._record, self._journey

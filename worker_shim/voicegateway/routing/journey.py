@@ -59,6 +59,10 @@ class Journey:
         """Return who has not been asked in this round, in order."""
         return [member for member in self.members if member not in self.tried]
 
+    def is_rejected(self, member: "Member") -> bool:
+        """Whether a member had better not serve now, and comes after those that may."""
+        return any(rejection.model == member.model for rejection in self.decision.rejections)
+
     @property
     def silence_s(self) -> float:
         """How long a member may be silent while another one is left."""
