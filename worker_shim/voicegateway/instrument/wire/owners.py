@@ -9,6 +9,9 @@ from voicegateway.record import RequestRecord
 CONTEXTS_MAX: Final = 1_024
 """Remembered by a process that many calls share: one for each attempt of the requests that are open."""
 
+SETTLED_KEPT: Final = 64
+"""Of them those whose request has settled, at most."""
+
 _by_context: OrderedDict[str, RequestRecord] = OrderedDict()
 
 
@@ -27,8 +30,11 @@ def owned(message: str) -> str:
 
 
 def claim(context: str, record: RequestRecord) -> None:
-    """Note that a vendor's context is this request's; the oldest are forgotten once they have settled."""
-    while _by_context:
+    """Note that a vendor's context is this request's; the oldest are forgotten once they have settled.
+
+    Not at once: text of a request that was interrupted may still wait to be sent.
+    """
+    while len(_by_context) >= SETTLED_KEPT:
         oldest = next(iter(_by_context))
         if not _by_context[oldest].is_settled and len(_by_context) < CONTEXTS_MAX:
             break
