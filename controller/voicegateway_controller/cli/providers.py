@@ -44,7 +44,9 @@ def list_health(is_json: Json = False, url: Url = None, token: Token = None, hom
 
 @app.command()
 def disable(
-    provider: Annotated[str, typer.Argument(help="As in model strings: openai, deepgram.")],
+    provider: Annotated[
+        str, typer.Argument(help="As in model strings: openai, deepgram; or one model: openai/gpt-4.1.")
+    ],
     model: Model = "",
     lasts: Annotated[str | None, typer.Option("--for", help="30m, 1h, 2d; default: until you enable it.")] = None,
     reason: Annotated[str, typer.Option(help="For those who wonder.")] = "",
@@ -54,6 +56,7 @@ def disable(
     home: Home = HOME_DEFAULT,
 ) -> None:
     """Have no worker ask a vendor, or one of its models, from its next message on."""
+    provider, model = _parted(provider, model)
     asked = {"model": model, "for_s": None if lasts is None else _seconds(lasts), "reason": reason}
     client = api_client(url, token, home.expanduser())
     made = client.post(f"{PATH}/{quote(provider, safe='')}/disabled", asked)
@@ -73,6 +76,7 @@ def enable(
     home: Home = HOME_DEFAULT,
 ) -> None:
     """Let workers ask it again."""
+    provider, model = _parted(provider, model)
     client = api_client(url, token, home.expanduser())
     left = client.delete(f"{PATH}/{quote(provider, safe='')}/disabled", model=model)
     if is_json:
@@ -81,6 +85,14 @@ def enable(
     output.line(f"{_name(provider, model)} is on again")
     for each in left["disabled"]:
         output.line(_switched_off(each))
+
+
+def _parted(provider: str, model: str) -> tuple[str, str]:
+    """Take `openai/gpt-4.1` for a provider and its model. Raises ConfigurationError."""
+    name, _, rest = provider.partition("/")
+    if rest and model:
+        raise ConfigurationError(f"{provider!r} names a model, and --model {model!r} another: write one of them")
+    return name, rest or model
 
 
 def _seconds(text: str) -> int:

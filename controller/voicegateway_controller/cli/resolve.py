@@ -7,7 +7,7 @@ import typer
 from voicegateway_controller.cli import output
 from voicegateway_controller.cli.access import HOME_DEFAULT, Home, Token, Url, api_client
 from voicegateway_controller.cli.keys import has_key_here
-from voicegateway_controller.cli.resolve_tables import candidates_table, headline
+from voicegateway_controller.cli.resolve_tables import candidates_table, headline, reasons
 
 PATH: Final = "/api/v1/resolve"
 
@@ -50,6 +50,8 @@ def _print(answer: dict[str, Any], *, is_explaining: bool) -> None:
         output.console.print(headline(part, answer))
         if is_explaining:
             output.console.print(candidates_table(part, width=output.console.width))
+            for reason in reasons(part, width=output.console.width):
+                output.line(f" {reason}")
     for note in answer["notes"]:
         output.line(f"note: {note}", style="yellow")
     if not answer["is_live"]:

@@ -29,19 +29,24 @@ def headline(part: dict[str, Any], answer: dict[str, Any]) -> Text:
 
 
 def candidates_table(part: dict[str, Any], *, width: int) -> Table:
-    """One row per candidate, first to last; those that are never asked at the end."""
+    """One row per candidate, first to last; those that are never asked at the end.
+
+    Where it is narrow the reasons have no column: `reasons` says them.
+    """
     is_weighted = part["strategy"] in ("weighted", "sticky")
-    table = Table(box=None, padding=(0, 2, 0, 2), header_style="dim")
+    is_wide = width >= WIDE
+    table = Table(box=None, padding=(0, 2, 0, 2) if is_wide else (0, 1), header_style="dim")
     table.add_column("order", justify="right", no_wrap=True)
-    table.add_column("candidate", no_wrap=True)
+    table.add_column("candidate", overflow="fold")
     table.add_column("passes", no_wrap=True)
     if is_weighted:
         table.add_column("weight", justify="right", no_wrap=True)
     table.add_column("price", justify="right", no_wrap=True)
     table.add_column("p50 TTFB", justify="right", no_wrap=True)
     table.add_column("key here", no_wrap=True)
-    table.add_column("why", no_wrap=width < WIDE, overflow="ellipsis" if width < WIDE else "fold")
-    for each in sorted(part["candidates"], key=lambda each: (each["place"] is None, each["place"] or each["position"])):
+    if is_wide:
+        table.add_column("why", overflow="fold")
+    for each in _in_order(part):
         cells: list[str | Text] = [
             "–" if each["place"] is None else str(each["place"]),
             each["model"],
@@ -53,10 +58,18 @@ def candidates_table(part: dict[str, Any], *, width: int) -> Table:
             each["unpriced"] if each["price_usd"] is None else f"${each['price_usd']}",
             "–" if each["ttfb_p50_ms"] is None else f"{each['ttfb_p50_ms']} ms",
             _KEYS[each["has_key_here"]],
-            _why(each),
         ]
-        table.add_row(*cells)
+        table.add_row(*cells, *([_why(each)] if is_wide else []))
     return table
+
+
+def reasons(part: dict[str, Any], *, width: int) -> list[str]:
+    """A line for each candidate of which there is something to say, where the table is too narrow to say it."""
+    return [f"{each['model']}: {why}" for each in _in_order(part) if width < WIDE and (why := _why(each))]
+
+
+def _in_order(part: dict[str, Any]) -> list[dict[str, Any]]:
+    return sorted(part["candidates"], key=lambda each: (each["place"] is None, each["place"] or each["position"]))
 
 
 def _why(each: dict[str, Any]) -> str:

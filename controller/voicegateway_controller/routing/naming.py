@@ -62,7 +62,8 @@ def modality_of(candidates: Sequence[ChainModel], catalog: Catalog) -> str:
     ]
     if len(found) != 1:
         what = f"may be {' or '.join(found)}" if found else "has no price, so its modality is not known here"
-        raise BadRequest(f"{model} {what}: say which with modality, one of {', '.join(MODALITIES)}")
+        which = f"say which with modality (`voicegw`: --modality), one of {', '.join(MODALITIES)}"
+        raise BadRequest(f"{model} {what}: {which}")
     return found[0]
 
 

@@ -24,6 +24,9 @@ async def test_a_vendor_is_seen_switched_off_and_on(url: str, engine: AsyncEngin
     on = await voicegw("enable", "deepgram")
     again = await voicegw("enable", "deepgram")
     wrong = await voicegw("disable", "deepgram", "--for", "soon")
+    one = await voicegw("disable", "openai/gpt-4.1-mini")
+    one_on = await voicegw("enable", "openai/gpt-4.1-mini")
+    both = await voicegw("disable", "openai/gpt-4.1-mini", "--model", "gpt-4.1")
 
     assert (off.code, off.out[:25], "brown-out" in off.out) == (0, "deepgram is off until 202", True)
     assert "openai/gpt-4.1-mini" in listed.out
@@ -33,3 +36,6 @@ async def test_a_vendor_is_seen_switched_off_and_on(url: str, engine: AsyncEngin
     assert (again.code, wrong.code) == (2, 2)
     assert "not switched off" in again.err
     assert "write 90s, 30m, 1h or 2d" in wrong.err
+    assert (one.code, one.out) == (0, "openai/gpt-4.1-mini is off until somebody enables it\n")
+    assert (one_on.code, one_on.out) == (0, "openai/gpt-4.1-mini is on again\n")
+    assert (both.code, "write one of them" in both.err) == (2, True)

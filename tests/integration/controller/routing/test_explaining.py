@@ -95,8 +95,8 @@ async def test_a_model_by_itself_is_what_its_price_says_or_what_is_said(
     assert [part["modality"] for part in by_price["parts"]] == ["stt"]
     assert unknown == (
         400,
-        "housebrand/llm-1 has no price, so its modality is not known here: say which with modality, one of stt, llm, "
-        "tts, realtime",
+        "housebrand/llm-1 has no price, so its modality is not known here: say which with modality (`voicegw`: "
+        "--modality), one of stt, llm, tts, realtime",
     )
     assert said["parts"][0]["candidates"][0]["unpriced"] == "unknown_provider"
     assert said["notes"] == ["provider 'housebrand' is not known here: a worker that has it by itself can use it"]
