@@ -60,9 +60,9 @@ async def test_audio_of_a_broken_connection_is_heard_again(tmp_path: Path, kind:
         bills = await meter.bills()
 
     assert told([first, second]) == [("nova-3", "error", 1), ("nova-2", "ok", 1)]
-    assert sorted(each.usage["audio_sent_ms"] for each in (first, second)) == sorted(
-        bill.usage["audio_sent_ms"] for bill in bills
-    )
+    broken, whole = sorted(bill.usage["audio_sent_ms"] for bill in bills)
+    assert second.usage["audio_sent_ms"] == whole
+    assert first.usage["audio_sent_ms"] >= broken, "what was under way when it broke was sent, and perhaps never heard"
     assert second.usage["audio_pushed_ms"] >= 1_600, "the second one heard it all"
     assert meter.runtime.hook_errors == 0
 
