@@ -72,6 +72,7 @@ async def _show(api: ApiClient, stage: Stage, console: Console, stopped: asyncio
                 await asyncio.wait_for(stopped.wait(), REFRESH_S)
             except TimeoutError:
                 continue
+    console.print("stopping: calls that run are ended, then everything else; up to half a minute …")
 
 
 def _facts(api: ApiClient) -> dict[str, Any]:
