@@ -12,6 +12,7 @@ from tests.integration.voicegateway.plugin_use import QUESTION, SAID, ask, prere
 
 from voicegateway.health.target import target_of
 from voicegateway.instrument import stand_together
+from voicegateway.routing.journey import Journey, Passage
 from voicegateway.routing.route import Member, Route
 from voicegateway.target import model_of
 from voicegateway.testing.vendors import FaultRule, OpenAIOptions
@@ -149,4 +150,25 @@ async def test_member_that_cannot_be_closed_keeps_nobody_else_open(
         await llm.aclose()
 
     assert closed == [third]
+    assert meter.runtime.hook_errors == 1
+
+
+async def test_plugin_that_cannot_make_its_stream_leaves_its_turn_to_the_front(tmp_path: Path) -> None:
+    async with metering(tmp_path, openai=REPLY) as meter:
+        llm = meter.gateway.llm(["openai/gpt-4.1", "openai/gpt-4.1-mini"], **meter.sims.openai.plugin_kwargs())
+        route = llm._voicegateway_route
+        second = route.members[1]
+        turn = Passage(journey=Journey(route=route, members=(second,), decision=route._usual), member=second)
+
+        def broken(*args: Any, **kwargs: Any) -> Any:
+            raise KeyError("a plugin's own bug")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(route, "begin", lambda: turn)
+            patch.setattr(second.plugin, "chat", broken, raising=False)
+            assert await ask(llm) == REPLY.replies[0]
+        await llm.aclose()
+        [record] = await meter.records()
+
+    assert record[names.REQUEST_MODEL] == "gpt-4.1"
     assert meter.runtime.hook_errors == 1

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeGuard
 from voicegateway.instrument import failure
 from voicegateway.record import Place, RequestRecord
 from voicegateway.routing.journey import PASSAGE, Journey, Passage, passing
-from voicegateway.runtime import Runtime
+from voicegateway.runtime import Runtime, current_runtime
 from voicegateway_shared.telemetry import attributes as names
 
 CANCEL_S_MAX: Final = 1.0
@@ -68,9 +68,16 @@ def is_anothers(passage: Passage | None, plugin: Any) -> TypeGuard[Passage]:
 
 
 def stand_in(passage: Passage, method: str, args: Any, kwargs: Any) -> Any:
-    """Have the member whose turn it is make the stream that the session will hold."""
-    with passing(passage):
-        return getattr(passage.member.plugin, method)(*args, **kwargs)
+    """Have the member whose turn it is make the stream that the session will hold; the front where it cannot."""
+    front = passage.journey.route.front
+    if passage.member is not front:
+        try:
+            with passing(passage):
+                return getattr(passage.member.plugin, method)(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - a plugin's own bug is not the session's while others can serve
+            current_runtime().hook_failed(f"route.{method}", error)
+    with passing(dataclasses.replace(passage, member=front)):
+        return getattr(front.plugin, method)(*args, **kwargs)
 
 
 def begin(record: RequestRecord, passage: Passage | None, args: Any, kwargs: Any) -> None:
@@ -112,6 +119,13 @@ def journey_of(record: RequestRecord) -> Journey | None:
     """The journey that a request leads; None for one that serves in another's place, or stands alone."""
     passage: Passage | None = record.passage
     return passage.journey if passage is not None and passage.origin is None else None
+
+
+def note_served(record: RequestRecord) -> None:
+    """Note that a request was served by the member whose turn it was from the start: a session keeps its voice."""
+    passage: Passage | None = record.passage
+    if passage is not None and passage.origin is None and passage.member is not passage.journey.route.front:
+        passage.journey.route.served(passage.member)
 
 
 def begin_round(record: RequestRecord) -> None:

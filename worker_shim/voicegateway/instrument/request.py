@@ -121,6 +121,8 @@ def _counted_run(
         try:
             result = await relay.attempt(record, runtime, relayed, run, args)
             observe_attempt(record, runtime, None)
+            if not record.passed_on:
+                relay.note_served(record)
             return result
         except asyncio.CancelledError as cancelled:
             observe_attempt(record, runtime, cancelled)

@@ -54,6 +54,8 @@ class Journey:
     def begin_round(self, member: "Member") -> None:
         """Note that the framework tries all of them, once more if it did before."""
         self.tried = {member}
+        # What was heard of a round before was taken back, or there were no other.
+        self.is_heard, self.heard, self.asked = False, None, None
 
     def left(self) -> "list[Member]":
         """Return who has not been asked in this round, in order."""
