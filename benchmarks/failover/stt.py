@@ -35,9 +35,7 @@ def routed(*sims: VendorSimulators) -> Any:
     """Return the front of a route through them."""
     gateway = Gateway()
     plugins = [gateway.stt("deepgram/nova-3", **each.deepgram.plugin_kwargs()) for each in sims]
-    members = [
-        Member(plugin=plugin, model=f"deepgram/{index}", position=index) for index, plugin in enumerate(plugins)
-    ]
+    members = [Member(plugin=plugin, model=f"deepgram/{index}", position=index) for index, plugin in enumerate(plugins)]
     stand_together(Route(members, runtime=current_runtime))
     return members[0].plugin
 
