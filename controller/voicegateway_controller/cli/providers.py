@@ -55,7 +55,7 @@ def disable(
     token: Token = None,
     home: Home = HOME_DEFAULT,
 ) -> None:
-    """Have no worker ask a vendor, or one of its models, from its next message on."""
+    """Have workers ask others than a vendor, or one of its models; an agent that has no other goes on with it."""
     provider, model = _parted(provider, model)
     asked = {"model": model, "for_s": None if lasts is None else _seconds(lasts), "reason": reason}
     client = api_client(url, token, home.expanduser())

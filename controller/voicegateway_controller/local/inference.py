@@ -4,8 +4,6 @@ import importlib.util
 from pathlib import Path
 from typing import Final
 
-from voicegateway_controller.access.rules import parse_token
-from voicegateway_controller.embedded.ports import is_free
 from voicegateway_controller.local.connection import Connection
 from voicegateway_shared.errors import MissingPackage
 
@@ -20,6 +18,9 @@ def port_for(asked: int | None) -> int | None:
         return None
     if asked is not None:
         return asked
+    # Here and below: every command of the command line imports this module, and must not wait for the service's.
+    from voicegateway_controller.embedded.ports import is_free
+
     return PORT_DEFAULT if is_free(PORT_DEFAULT) else None
 
 
@@ -35,6 +36,8 @@ def check_packages() -> None:
 
 def agents_environment(connection: Connection, host: str, port: int) -> dict[str, str]:
     """What agents set, and nothing else: the key is the worker token's."""
+    from voicegateway_controller.access.rules import parse_token
+
     parts = parse_token(connection.worker_token)
     return {
         "LIVEKIT_INFERENCE_URL": f"http://{host}:{port}/v1",
