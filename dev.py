@@ -150,13 +150,15 @@ LINT = [("ruff", "check"), ("ruff", "format", "--check")]
 TYPES = [("mypy",), ("pyright", "--pythonpath", ".venv/bin/python")]
 CONTRACTS = [("lint-imports",)]
 # Two files at a time, for most tests wait for servers; what judges how much is used, or how soon, runs alone.
-TESTS_ALONE = ("tests/acceptance/budgets", "tests/acceptance/limits", "tests/acceptance/test_demo.py")
+# In this order: the demo waits more than it works, so it runs beside the others.
+FLEETS = ("tests/acceptance/test_demo.py", "tests/acceptance/budgets", "tests/acceptance/limits")
+TESTS_ALONE = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder", "--durations=10", *FLEETS)
 TESTS_TOGETHER = (
     "--numprocesses=2",
     "--dist=loadfile",
     "--durations=25",
     "tests",
-    *(f"--ignore={path}" for path in TESTS_ALONE),
+    *(f"--ignore={path}" for path in FLEETS),
 )
 TESTS_OF_LIVEKIT = ("tests/contract", "tests/arch/test_livekit_surface.py", "tests/unit/voicegateway/registry")
 FORMAT = [("ruff", "format"), ("ruff", "check", "--fix")]

@@ -90,6 +90,16 @@ def through_routes(meter: Meter) -> Plugins:
     )
 
 
+_stock: dict[FaultPlan, Tape] = {}
+
+
+async def stock_tape(folder: Path, faults: FaultPlan) -> Tape:
+    """The call without us, held once for each plan of faults."""
+    if faults not in _stock:
+        _stock[faults] = await record(folder, bare, faults, is_attached=False)
+    return _stock[faults]
+
+
 async def record(folder: Path, make: Callable[[Meter], Plugins], faults: FaultPlan, *, is_attached: bool) -> Tape:
     """Hold the scripted call: three turns, the caller talks over the second answer."""
     tape = Tape()
@@ -154,7 +164,7 @@ def _kind(value: Any) -> str:
 async def test_session_tells_the_same(
     tmp_path: Path, make: Callable[[Meter], Plugins], faults: FaultPlan, is_attached: bool
 ) -> None:
-    stock = await record(tmp_path / "stock", bare, faults, is_attached=False)
+    stock = await stock_tape(tmp_path / "stock", faults)
     ours = await record(tmp_path / "ours", make, faults, is_attached=is_attached)
 
     assert stock.of("close")
