@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from voicegateway_shared.errors import ConfigurationError
+from voicegateway_shared.limits.declared import nearest
 from voicegateway_shared.money import PICO_PER_NANO, NotAnAmount, format_usd, parse_usd
 
 AMOUNT_NANO_USD_MAX: Final = 2**52
@@ -51,5 +52,6 @@ def whole(value: object, place: str, *, least: int, most: int) -> int:
 def choice(value: object, place: str, allowed: Sequence[str]) -> Any:
     """One of the words that are allowed."""
     if not isinstance(value, str) or value not in allowed:
-        raise ConfigurationError(f"{place}: {value!r} is none of {', '.join(allowed)}")
+        mend = nearest(value, allowed) if isinstance(value, str) else None
+        raise ConfigurationError(f"{place}: {value!r} is none of {', '.join(allowed)}" + (f"; {mend}" if mend else ""))
     return value

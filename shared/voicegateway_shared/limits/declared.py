@@ -17,9 +17,8 @@ def read_selector(given: Mapping[str, str], place: str, *, providers: Collection
     """Return whom it is about; refuse a provider or a modality that does not exist."""
     provider = given.get("provider")
     if provider is not None and provider not in providers:
-        raise ConfigurationError(
-            f"{place}.provider: unknown provider {provider!r}; known are {', '.join(sorted(providers))}"
-        )
+        mend = nearest(provider, sorted(providers)) or f"known are {', '.join(sorted(providers))}"
+        raise ConfigurationError(f"{place}.provider: unknown provider {provider!r}; {mend}")
     if given.get("modality", "llm") not in MODALITIES:
         raise ConfigurationError(f"{place}.modality: {given['modality']!r} is none of {', '.join(MODALITIES)}")
     return Selector(**given)

@@ -48,6 +48,46 @@ def read_document(text: str, *, name: str) -> Document:
     return document
 
 
+def read_conditions(context: YamlMapping, *, problems: list[str], name: str) -> dict[str, Condition]:
+    """Read a file's `context`; mistakes are added to `problems`."""
+    conditions = {}
+    for key, value in context.items():
+        if not isinstance(value, YamlMapping) or not isinstance(value.get("values"), YamlMapping):
+            problems.append(f"{name}:{context.line}: context.{key}: must be {{default, values, otherwise}}")
+            continue
+        found: list[tuple[str, str]] = [
+            (f"context.{key}.{extra}", f"is not a key here; known are {', '.join(sorted(_CONDITION_KEYS))}")
+            for extra in sorted(value.keys() - _CONDITION_KEYS)
+        ]
+        conditions[key] = _condition(key, value, found)
+        problems += [f"{name}:{value.line}: {where}: {message}" for where, message in found]
+    return conditions
+
+
+def _condition(key: str, value: YamlMapping, found: list[tuple[str, str]]) -> Condition:
+    synonyms: dict[str, str] = {}
+    for canonical, words in value["values"].items():
+        if not _is_texts(words):
+            found.append((f"context.{key}.values.{canonical}", "must be a list of texts"))
+            continue
+        for word in (canonical, *words):
+            if synonyms.setdefault(word.lower(), canonical) != canonical:
+                found.append((f"context.{key}.values.{canonical}", f"{word!r} means two things"))
+    found += [
+        (f"context.{key}.{end}", "must be one of its values")
+        for end in ("default", "otherwise")
+        if end in value and value[end] not in list(value["values"])
+    ]
+    if "default" not in value:
+        found.append((f"context.{key}.default", "is missing"))
+    return Condition(
+        key=key,
+        default=str(value.get("default")),
+        synonyms=synonyms,
+        otherwise=str(value["otherwise"]) if "otherwise" in value else None,
+    )
+
+
 class _DocumentReader:
     """Walks one file from top to bottom; lives for one read."""
 
@@ -94,33 +134,7 @@ class _DocumentReader:
         if not isinstance(context, YamlMapping):
             self._complain(self._tree, "context", "must map keys to {default, values, otherwise}")
             return
-        for key, value in context.items():
-            if not isinstance(value, YamlMapping) or not isinstance(value.get("values"), YamlMapping):
-                self._complain(context, f"context.{key}", "must be {default, values, otherwise}")
-                continue
-            self._refuse_unknown(value, _CONDITION_KEYS, f"context.{key}")
-            self._document.conditions[key] = self._read_condition(key, value)
-
-    def _read_condition(self, key: str, value: YamlMapping) -> Condition:
-        synonyms: dict[str, str] = {}
-        for canonical, words in value["values"].items():
-            if not _is_texts(words):
-                self._complain(value, f"context.{key}.values.{canonical}", "must be a list of texts")
-                continue
-            for word in (canonical, *words):
-                if synonyms.setdefault(word.lower(), canonical) != canonical:
-                    self._complain(value, f"context.{key}.values.{canonical}", f"{word!r} means two things")
-        for end in ("default", "otherwise"):
-            if end in value and value[end] not in list(value["values"]):
-                self._complain(value, f"context.{key}.{end}", "must be one of its values")
-        if "default" not in value:
-            self._complain(value, f"context.{key}.default", "is missing")
-        return Condition(
-            key=key,
-            default=str(value.get("default")),
-            synonyms=synonyms,
-            otherwise=str(value["otherwise"]) if "otherwise" in value else None,
-        )
+        self._document.conditions = read_conditions(context, problems=self._document.problems, name=self._document.name)
 
     def _read_credit_plans(self, rows: RowReader) -> None:
         for plan in self._mappings(self._tree, "credit_plans", is_optional=True):

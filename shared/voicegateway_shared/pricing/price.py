@@ -19,8 +19,14 @@ RoundingScope = Literal["request", "session"]
 ROUNDING_SCOPES: Final = ("request", "session")
 TierKind = Literal["cliff", "graduated"]
 TIER_KINDS: Final = ("cliff", "graduated")
-MODALITIES: Final = ("stt", "llm", "tts", "realtime", "transport", "telephony")
-"""The four modalities of requests, and two for what a call needs besides models."""
+MODALITIES: Final = ("stt", "llm", "tts", "realtime", "transport", "telephony", "recording")
+"""The four modalities of requests, and three for what a call needs besides models."""
+Layer = Literal["list", "account", "project"]
+"""Whose price it is: the vendor's for everybody, or agreed for one key of ours, or for one project."""
+ANY_ACCOUNT: Final = "*"
+"""As the scope of an account's price: whichever key is used."""
+CONTRACT_RANK: Final = 100
+"""Rows of this rank and above are contracts; below are list prices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,9 @@ class Price:
     `plus`, times the context value `times`; then `minimum` and `increment`, in the meter's base unit.
     `instead_of` names meters that another context of this model bills and this one does not.
     The window is half-open: `effective_from <= at < effective_to`; None is unbounded.
+
+    Of rows that price the same meter of a request, the one of the highest `rank` wins; `scope` is the account or the
+    project it was agreed for. `discount` is the share of the list price that is paid, in a row made from a list row.
     """
 
     provider: str
@@ -95,6 +104,10 @@ class Price:
     recorded_at: datetime | None = None
     source: Source
     confidence: Confidence
+    layer: Layer = "list"
+    scope: str = ""
+    rank: int = 0
+    discount: str | None = None
     note: str = ""
     origin: str = field(default="", compare=False)
     price_id: str = field(init=False)
@@ -107,6 +120,8 @@ class Price:
         value = parse_decimal(amount) * parse_decimal(self.multiplier) / self.per.in_base
         if self.credit_rate is not None:
             value *= parse_decimal(self.credit_rate.amount) / self.credit_rate.credits
+        if self.discount is not None:
+            value *= parse_decimal(self.discount)
         return value * PICO_PER_USD
 
     def matches(self, context: Mapping[str, str | None]) -> bool:
@@ -138,9 +153,9 @@ def _price_id(price: Price) -> str:
     """A readable prefix and a hash of all that decides an amount.
 
     Provenance is left out, and so is `effective_to`: closing a price's window must not rename a price that
-    ledger entries already point to.
+    ledger entries already point to. A contract is no other price's namesake, even where the amounts are equal.
     """
-    content = {
+    content: dict[str, object] = {
         "amount": price.amount,
         "per": str(price.per),
         "list_amount": price.list_amount,
@@ -160,6 +175,8 @@ def _price_id(price: Price) -> str:
         "modality": price.modality,
         "effective_from": price.effective_from and price.effective_from.isoformat(),
     }
+    if price.layer != "list" or price.discount is not None:
+        content["agreed"] = [price.layer, price.scope, price.discount]
     prefix = "/".join((price.provider, price.model, *(value for _, value in price.when), price.meter))
     digest = hashlib.sha256((prefix + json.dumps(content, sort_keys=True)).encode()).hexdigest()
     return f"{prefix}@{digest[:8]}"

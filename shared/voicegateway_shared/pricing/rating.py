@@ -21,6 +21,9 @@ _MAIN_METERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "llm": ("input_tokens", "output_tokens"),
         "tts": ("characters_sent",),
         "realtime": ("input_tokens", "output_tokens", "session_ms"),
+        "transport": ("participant_ms",),
+        "telephony": ("participant_ms",),
+        "recording": ("participant_ms",),
     }
 )
 """What an unrated request shows of its usage when no price says which meters matter."""
@@ -28,7 +31,10 @@ _MAIN_METERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 # msgspec structs instead of dataclasses: a frozen dataclass costs 1 µs to make, and the ledger makes a million.
 class RatingRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What was used, of what, when (aware), under which circumstances; `is_failed` when the vendor gave nothing."""
+    """What was used, of what, when (aware), under which circumstances; `is_failed` when the vendor gave nothing.
+
+    `project` is who pays, `account` the key's fingerprint: prices may be agreed for either.
+    """
 
     provider: str
     model: str
@@ -37,6 +43,8 @@ class RatingRequest(msgspec.Struct, frozen=True, kw_only=True):
     usage: Mapping[str, int]
     context: Mapping[str, str] = _NO_CONTEXT
     is_failed: bool = False
+    project: str = ""
+    account: str = ""
 
 
 class RatedLine(msgspec.Struct, frozen=True):
@@ -85,7 +93,14 @@ def rate(request: RatingRequest, catalog: "Catalog") -> Rating:
     Raises:
         ValueError: `at` has no zone, or a quantity is not an int: a caller's mistake, not a vendor's.
     """
-    return rate_by(catalog.model(provider=request.provider, model=request.model, modality=request.modality), request)
+    found = catalog.model(
+        provider=request.provider,
+        model=request.model,
+        modality=request.modality,
+        project=request.project,
+        account=request.account,
+    )
+    return rate_by(found, request)
 
 
 def rate_by(found: ModelPrices | UnratedReason, request: RatingRequest) -> Rating:

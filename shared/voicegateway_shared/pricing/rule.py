@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Self
 
 from voicegateway_shared.money import AMOUNT_PICO_USD_MAX, divide_half_even
 from voicegateway_shared.pricing.price import Price
@@ -25,8 +25,10 @@ class Rule:
     __slots__ = (
         "_bands",
         "_denominator",
+        "_is_list_apart",
         "_is_plain",
         "_list_numerator",
+        "_listed",
         "_numerator",
         "_plus",
         "instead_of",
@@ -37,7 +39,9 @@ class Rule:
         "times",
     )
 
-    def __init__(self, price: Price, *, times: int) -> None:
+    def __init__(self, price: Price, *, times: int, listed: "tuple[Rule, ...]" = ()) -> None:
+        """Prepare a price; `listed` are the list prices that it is agreed instead of."""
+        self._listed = listed
         self.price_id = price.price_id
         self.meters = (price.meter, *price.fallback)
         self.instead_of = price.instead_of
@@ -54,6 +58,11 @@ class Rule:
         self._bands = tuple(zip((step.above for step in steps), numerators[2:], strict=True))
         is_rounded = price.minimum > 0 or price.increment > 1
         self._is_plain = times == 1 and not is_rounded and not self._bands
+        self._is_list_apart = bool(listed) or self._list_numerator != self._numerator
+
+    def instead_of_list(self, listed: "tuple[Rule, ...]") -> Self:
+        """The same rule, of which the list amount is what these would charge."""
+        return type(self)(self.price, times=self.times, listed=listed)
 
     def meter_in(self, usage: Mapping[str, int]) -> str | None:
         """The meter this rule bills of a usage: the first of its meters that counted something, or is present."""
@@ -80,11 +89,25 @@ class Rule:
             quantity = self._rounded(quantity, usage)
             exact = self._banded(quantity, usage)
         amount = list_amount = divide_half_even(exact, self._denominator)
-        if self._list_numerator != self._numerator:
-            list_amount = divide_half_even(quantity * self._list_numerator, self._denominator)
+        if self._is_list_apart:
+            list_amount = self._list_amount(quantity, amount, usage)
         if quantity > QUANTITY_MAX or amount > AMOUNT_PICO_USD_MAX or list_amount > AMOUNT_PICO_USD_MAX:
             raise OutOfRange
         return quantity, amount, list_amount
+
+    def _list_amount(self, quantity: int, amount: int, usage: Mapping[str, int]) -> int:
+        """What the list asks; where it cannot price the usage, the amount itself."""
+        if not self._listed:
+            return divide_half_even(quantity * self._list_numerator, self._denominator)
+        list_amount = 0
+        for rule in self._listed:
+            meter = rule.meter_in(usage)
+            if meter is not None and usage[meter] > 0:
+                try:
+                    list_amount += rule.charge(meter, usage)[2]
+                except (InconsistentUsage, OutOfRange):
+                    return amount
+        return list_amount
 
     def _rounded(self, quantity: int, usage: Mapping[str, int]) -> int:
         """The quantity after channels, minimum and increment.

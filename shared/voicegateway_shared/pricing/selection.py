@@ -7,6 +7,8 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from voicegateway_shared.pricing.conditions import Condition
+from voicegateway_shared.pricing.layers import resolved
+from voicegateway_shared.pricing.plans import PlanWindow, plan_spans
 from voicegateway_shared.pricing.price import Price
 from voicegateway_shared.pricing.rule import Rule
 
@@ -46,11 +48,13 @@ class ModelPrices:
         *,
         conditions: Mapping[str, Condition],
         default_plan: str | None,
+        plans: tuple[PlanWindow, ...] = (),
     ) -> None:
         self.prices = tuple(prices)
         self.meters = tuple(dict.fromkeys(meter for price in self.prices for meter in (price.meter, *price.fallback)))
         self.conditions = conditions
         self.default_plan = default_plan
+        self.plans = plans
         used = {key for price in self.prices for key, _ in price.when}
         self._times_keys = sorted({price.times for price in self.prices if price.times})
         self._keys = (*sorted(used), *self._times_keys)
@@ -81,15 +85,18 @@ class ModelPrices:
         times = {key: _times(context.pop(key)) for key in self._times_keys}
         if None in times.values():
             return "unusable_context"
-        canonical = {
-            key: self.conditions[key].canonical(word, default=self.default_plan if key == "plan" else None)
-            for key, word in context.items()
-        }
-        prices = [price for price in self.prices if price.matches(canonical)]
-        if not prices:
-            return "no_price_for_context"
-        rules = {price: Rule(price, times=(times.get(price.times or "") or 1)) for price in prices}
-        return tuple(_windows(rules, self.meters))
+        is_matched = False
+        found: list[Selection] = []
+        for start, end, plan in plan_spans(self.plans if not context.get("plan", "x") else (), self.default_plan):
+            canonical = {
+                key: self.conditions[key].canonical(word, default=plan if key == "plan" else None)
+                for key, word in context.items()
+            }
+            prices = [price for price in self.prices if price.matches(canonical)]
+            is_matched = is_matched or bool(prices)
+            rules = {price: Rule(price, times=(times.get(price.times or "") or 1)) for price in prices}
+            found += _windows(rules, self.meters, start, end)
+        return tuple(found) if is_matched else "no_price_for_context"
 
 
 def _times(word: str | None) -> int | None:
@@ -100,12 +107,17 @@ def _times(word: str | None) -> int | None:
     return int(word) if 1 <= int(word) <= TIMES_MAX else None
 
 
-def _windows(rules: Mapping[Price, Rule], meters: tuple[str, ...]) -> Iterable[Selection]:
-    """One selection per stretch of time in which the same prices hold, the newest first."""
+def _windows(
+    rules: Mapping[Price, Rule], meters: tuple[str, ...], first: datetime | None, last: datetime | None
+) -> Iterable[Selection]:
+    """One selection per stretch of time from `first` to `last` in which the same prices hold, the newest first."""
     instants = {price.effective_from for price in rules} | {price.effective_to for price in rules}
-    edges = [None, *sorted(instant for instant in instants if instant is not None), None]
+    inner = {each for each in instants if each is not None}
+    if first is not None or last is not None:
+        inner = {each for each in inner if (first is None or first < each) and (last is None or each < last)}
+    edges = [first, *sorted(inner), last]
     for start, end in reversed(list(pairwise(edges))):
-        held = tuple(rule for price, rule in rules.items() if _holds(price, start, end))
+        held = resolved(tuple(rule for price, rule in rules.items() if _holds(price, start, end)))
         if held:
             handled = {meter for rule in held for meter in (*rule.meters, *rule.instead_of)}
             yield Selection(start, end, held, tuple(meter for meter in meters if meter not in handled))

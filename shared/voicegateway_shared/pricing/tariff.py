@@ -3,7 +3,8 @@
 import msgspec
 
 from voicegateway_shared.pricing.conditions import Condition
-from voicegateway_shared.pricing.price import Price
+from voicegateway_shared.pricing.plans import PlanWindow
+from voicegateway_shared.pricing.price import ANY_ACCOUNT, Price
 from voicegateway_shared.pricing.selection import ModelPrices, UnratedReason
 
 
@@ -17,6 +18,7 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prices: tuple[Price, ...] = ()
     conditions: dict[str, Condition] = {}
     default_plan: str | None = None
+    plans: tuple[PlanWindow, ...] = ()
     reason: UnratedReason | None = None
     output_tokens_p99: int = 0
     """Of the fleet's recent requests to this model; 0 while too few are known."""
@@ -33,9 +35,26 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             prices=tuple(found.prices),
             conditions=dict(found.conditions),
             default_plan=found.default_plan,
+            plans=found.plans,
             output_tokens_p99=p99,
         )
 
-    def model_prices(self) -> ModelPrices:
-        """Return the prices, ready to be looked up; make it once and keep it."""
-        return ModelPrices(self.prices, conditions=self.conditions, default_plan=self.default_plan)
+    @property
+    def is_agreed(self) -> bool:
+        """Whether it holds contracts or plans of somebody: then who asks decides."""
+        return any(price.layer != "list" for price in self.prices) or any(plan.layer != "list" for plan in self.plans)
+
+    def model_prices(self, *, project: str = "", account: str = "") -> ModelPrices:
+        """Return the prices of who asks, ready to be looked up; make it once and keep it."""
+        return ModelPrices(
+            [price for price in self.prices if _reaches(price, project, account)],
+            conditions=self.conditions,
+            default_plan=self.default_plan,
+            plans=tuple(plan for plan in self.plans if _reaches(plan, project, account)),
+        )
+
+
+def _reaches(agreed: Price | PlanWindow, project: str, account: str) -> bool:
+    if agreed.layer == "project":
+        return agreed.scope == project
+    return agreed.layer == "list" or agreed.scope in (ANY_ACCOUNT, account)

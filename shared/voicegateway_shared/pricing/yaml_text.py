@@ -48,6 +48,6 @@ def read_yaml(text: str) -> Any:
         raise YamlProblem(f"the file is larger than {DOCUMENT_BYTES_MAX} bytes")
     try:
         # A SafeLoader underneath: it builds plain values only.
-        return yaml.load(text, Loader=_StrictLoader)
+        return yaml.load(text, Loader=_StrictLoader)  # nosec B506
     except yaml.YAMLError as error:
         raise YamlProblem(f"not YAML: {' '.join(str(error).split())}") from error

@@ -90,3 +90,6 @@ USAGE_CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
 USAGE_CACHE_CREATION_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"
 REPORTED_PREFIX: Final = "voicegateway.reported."
 """`voicegateway.reported.<meter>`: what the plugin's own metrics said; a second opinion, never rated."""
+TOLD_PREFIX: Final = "voicegateway.told."
+"""`voicegateway.told.<meter>`: what the vendor itself said that it counted; a third opinion. Where a vendor's count is
+what we go by, as with tokens, it stands here once more, without what we add for attempts it never told of."""

@@ -1,5 +1,6 @@
 """The worker protocol's messages, version 1: the only contract between shim and controller."""
 
+from voicegateway_shared.wire.keys import HeldKey, KeysAnswer, KeysReport, LeasedKey
 from voicegateway_shared.wire.money import (
     BudgetPool,
     Directive,
@@ -20,6 +21,7 @@ from voicegateway_shared.wire.sync import (
     SyncResponse,
     VendorSignal,
 )
+from voicegateway_shared.wire.workers import WorkerOrder, WorkerState
 
 __all__ = [
     "SYNC_VERSION",
@@ -27,7 +29,11 @@ __all__ = [
     "Claim",
     "Directive",
     "HealthTarget",
+    "HeldKey",
+    "KeysAnswer",
+    "KeysReport",
     "Lease",
+    "LeasedKey",
     "ModelHealth",
     "ModelName",
     "MoneyAnswer",
@@ -42,4 +48,6 @@ __all__ = [
     "SyncRequest",
     "SyncResponse",
     "VendorSignal",
+    "WorkerOrder",
+    "WorkerState",
 ]

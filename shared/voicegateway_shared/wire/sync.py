@@ -9,8 +9,10 @@ import msgspec
 
 from voicegateway_shared.limits.pool import PoolSpec
 from voicegateway_shared.limits.selector import Target
+from voicegateway_shared.wire.keys import KeysAnswer, KeysReport
 from voicegateway_shared.wire.money import MoneyAnswer, MoneyReport
 from voicegateway_shared.wire.routing import RoutingAnswer, RoutingReport
+from voicegateway_shared.wire.workers import WorkerOrder, WorkerState
 
 SYNC_VERSION: Final = 1
 SESSIONS_MAX: Final = 256
@@ -129,6 +131,10 @@ class SyncRequest(msgspec.Struct, frozen=True, kw_only=True):
     """None from a process that has nothing to say of money."""
     routing: RoutingReport | None = None
     """None from a process that knows nothing of routing."""
+    keys: KeysReport | None = None
+    """None from a process that has all the keys it needs."""
+    worker: WorkerState | None = None
+    """None in a message that says nothing of the process."""
     outbox: OutboxState = OutboxState()
 
 
@@ -147,3 +153,7 @@ class SyncResponse(msgspec.Struct, frozen=True, kw_only=True):
     """Answers a request that has `money`."""
     routing: RoutingAnswer | None = None
     """Answers a request that has `routing`."""
+    keys: KeysAnswer | None = None
+    """Answers a request that has `keys`."""
+    order: WorkerOrder | None = None
+    """Answers a request that has `worker`."""
