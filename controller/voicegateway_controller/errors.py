@@ -82,6 +82,19 @@ class Conflict(ControllerError):
     code = "conflict"
 
 
+class Unrated(ControllerError):
+    """No price is there for what was asked; the message names the meter and the reason."""
+
+    code = "unrated"
+
+
+class PricesUnreadable(ControllerError):
+    """A managed price cannot be read by this version: nothing is rated until it can, or is withdrawn."""
+
+    code = "prices_unreadable"
+    retryable = True
+
+
 class UnsupportedMediaType(ControllerError):
     """The body has a content type or encoding that this route does not read."""
 

@@ -25,6 +25,17 @@ HINTS: Final = Counter(
 UNEXPECTED_ERRORS: Final = Counter(
     "voicegateway_unexpected_errors_total", "Errors nobody foresaw; each is in the log with its trace."
 )
+ACCESS_REFUSED: Final = Counter(
+    "voicegateway_access_refused_total",
+    "Callers refused: unknown (a wrong token or cookie), held (made to wait after many of them), role, cross_site.",
+    ["reason"],
+)
+HTTP_REFUSALS: Final = Counter(
+    "voicegateway_http_refusals_total",
+    "Requests and connections that the API's guards ended, by why: slow_headers, slow_body, slow_reader, "
+    "headers_too_large, connections, connections_of_address, host, rate_of_token, rate_of_address.",
+    ["reason"],
+)
 SYNCS: Final = Counter("voicegateway_syncs_total", "Presence messages from workers, by result.", ["result"])
 
 LEDGER_SPANS_RATED: Final = Counter("voicegateway_ledger_spans_rated_total", "Spans rated by this runner.")
@@ -34,6 +45,9 @@ LEDGER_UNRATED: Final = Counter(
 )
 LEDGER_POISONED: Final = Counter(
     "voicegateway_ledger_poisoned_spans_total", "Spans whose rating raised; they are quarantined and unrated."
+)
+RERATED_REQUESTS: Final = Counter(
+    "voicegateway_rerating_requests_total", "Requests that this runner's re-ratings looked at, dry runs included."
 )
 LEDGER_BATCHES: Final = Counter(
     "voicegateway_ledger_batches_total", "Rating transactions of this runner, by result.", ["result"]
@@ -47,6 +61,9 @@ LEDGER_LAG_SECONDS: Final = Gauge(
 )
 LEDGER_MISMATCHES: Final = Gauge(
     "voicegateway_ledger_rollup_mismatches", "Rollup rows that differ from the sum of their entries, at the last check."
+)
+BOOKS_FINDINGS = Gauge(
+    "voicegateway_books_findings", "What proving the newest days of the ledger found; anything but 0 is a page."
 )
 LEDGER_VERIFIED_AT: Final = Gauge(
     "voicegateway_ledger_verified_timestamp_seconds", "When rollups were last compared with entries (Unix time)."
@@ -142,9 +159,58 @@ ROUTING_REVISION: Final = Gauge(
     "voicegateway_routing_revision", "Revision of the declared routing that this process goes by; 0 when none is."
 )
 
+PRICES_REVISION: Final = Gauge(
+    "voicegateway_prices_revision", "Newest record of managed prices that this process goes by; 0 when there is none."
+)
+PRICES_UNREADABLE: Final = Gauge(
+    "voicegateway_prices_unreadable",
+    "1 while managed prices that this version cannot read are in force: this process goes by older ones, or by none.",
+)
+
 BUDGET_REVISION: Final = Gauge(
     "voicegateway_budget_revision", "Revision of the declared budgets that this process goes by; 0 when none are."
 )
+VAULT_REFERENCES_REVISION: Final = Gauge(
+    "voicegateway_vault_references_revision",
+    "Revision of the declared keys that this process goes by; 0 when none are.",
+)
+VAULT_KEYS: Final = Gauge(
+    "voicegateway_vault_keys", "Sealed keys as this process knows them, by state: active, disabled, revoked.", ["state"]
+)
+VAULT_UNOPENED: Final = Gauge(
+    "voicegateway_vault_unopened_keys", "Sealed keys whose vault secret this process does not have."
+)
+VAULT_LEASES: Final = Counter(
+    "voicegateway_vault_leases_total",
+    "Keys lent to workers, by result: leased, held (renewed, not sent again), locked (its vault secret is not here); "
+    "and messages answered without any: insecure (plain HTTP), not_a_worker, unknown (Postgres never answered).",
+    ["result"],
+)
+ALLOWANCE_REVISION: Final = Gauge(
+    "voicegateway_allowance_revision", "Revision of the declared allowances that this process goes by; 0 when none are."
+)
+MARKUP_REVISION: Final = Gauge(
+    "voicegateway_markup_revision", "Revision of the declared markups that this process goes by; 0 when none are."
+)
+CONFIGURATION_VERSION: Final = Gauge(
+    "voicegateway_configuration_version", "Version of the configuration, of all kinds and layers, that was heard last."
+)
+CONFIGURATION_PROBLEM: Final = Gauge(
+    "voicegateway_configuration_problem",
+    "1 while what this process reads of a layer is wrong or gone: what it said last is in force.",
+    ["layer"],
+)
+CONFIGURATION_PUBLISHED: Final = Counter(
+    "voicegateway_configuration_published_total", "Layers that this process published, by result.", ["layer", "result"]
+)
+PROJECT_REVISION: Final = Gauge(
+    "voicegateway_project_revision", "Revision of the declared projects that this process goes by; 0 when none are."
+)
+EVENTS_TOLD: Final = Counter("voicegateway_events_told_total", "Live events of settled requests that this runner told.")
+EVENTS_DROPPED: Final = Counter(
+    "voicegateway_events_dropped_total", "Live events that were not told because Redis was away; the books have them."
+)
+EVENT_LISTENERS: Final = Gauge("voicegateway_event_listeners", "Who listens to live events at this process.")
 BUDGET_SYNCS: Final = Counter(
     "voicegateway_budget_syncs_total", "Messages from workers that carried a report on money, by result.", ["result"]
 )
@@ -190,4 +256,41 @@ BUDGET_HOLDERS: Final = Gauge("voicegateway_budget_holders", "Workers that hold 
 BUDGET_UNBACKED: Final = Gauge(
     "voicegateway_budget_unbacked_windows",
     "Open windows of which more was released than Postgres knows: should Redis be lost too, they may be overrun.",
+)
+
+LIVEKIT_WEBHOOKS: Final = Counter(
+    "voicegateway_livekit_webhooks_total",
+    "Webhooks from LiveKit, by what became of them: taken, duplicate (seen before), late (about a leg that is booked "
+    "already), ignored (about nothing that costs), stale, or the error they were refused with.",
+    ["result"],
+)
+CALL_LEGS: Final = Counter(
+    "voicegateway_call_legs_total",
+    "Call legs that this runner wrote into the inbox, by kind and whether they were ever connected.",
+    ["kind", "result"],
+)
+CALL_LEGS_LOST: Final = Counter(
+    "voicegateway_call_legs_lost_total",
+    "Call legs whose end no webhook told; they were closed at their last sign of life.",
+)
+CALL_LEGS_OPEN: Final = Gauge("voicegateway_call_legs_open", "Call legs that are not in the books yet.")
+
+RECONCILE_RUNS: Final = Counter(
+    "voicegateway_reconciliations_total",
+    "Reconciliations of this process that ended, by provider and result: done, failed.",
+    ["provider", "result"],
+)
+RECONCILE_DRIFT_RATIO: Final = Gauge(
+    "voicegateway_reconciliation_drift_ratio",
+    "Drift of the last reconciliation of a provider by this process, as a share of the vendor's amount.",
+    ["provider"],
+)
+RECONCILED_AT: Final = Gauge(
+    "voicegateway_reconciled_at_seconds", "When this process last reconciled a provider, as a Unix time.", ["provider"]
+)
+
+MCP_TOOL_CALLS: Final = Counter(
+    "voicegateway_mcp_tool_calls_total",
+    "Tools that assistants called here, by result: done, refused (told why), failed (ours; it was logged).",
+    ["tool", "result"],
 )

@@ -15,6 +15,7 @@ from voicegateway_controller.logs import get_logger
 QUEUE_NAME: Final = "voicegateway:runner"
 ROLLUP_JOB: Final = "ledger.rollup"
 """Job name and job id at once: any number of hints is one job."""
+RECONCILE_JOB: Final = "reconcile.nightly"
 HINT_INTERVAL_S: Final = 0.1
 """At most one hint in flight and ten in a second, however many batches are committed."""
 HINT_TIMEOUT_S: Final = 1.0

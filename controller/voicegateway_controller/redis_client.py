@@ -1,5 +1,7 @@
 """Redis, one server or a cluster: how it is opened, and what its being away looks like."""
 
+import asyncio
+import random
 from typing import Any, Final, cast
 
 import hiredis
@@ -32,8 +34,53 @@ class _HiredisPacking(Connection):
         return [hiredis.pack_command(words)]
 
 
+class _Cluster(RedisCluster):
+    """redis-py 5's cluster, without what one failing server does there to the commands of the others.
+
+    After an error it closes every connection and forgets its default node, under the commands of other tasks: they end
+    in AttributeError or CancelledError. Here an error only has the next command ask anew who has what, of any server,
+    so that one which does not answer is not the first to be asked each time.
+    """
+
+    __slots__ = ("_asking",)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._asking = asyncio.Lock()
+
+    async def initialize(self) -> "_Cluster":
+        async with self._asking:
+            if self._initialize:
+                nodes = self.nodes_manager
+                servers = list(nodes.startup_nodes.items())
+                random.shuffle(servers)
+                nodes.startup_nodes = dict(servers)
+                await nodes.initialize()
+                self.commands_parser.node = nodes.default_node
+                if not self.commands_parser.commands:
+                    await self.commands_parser.initialize()
+                self._initialize = False
+        return self
+
+    async def aclose(self) -> None:
+        """Ask anew who has what: redis-py calls this after an error. To close, see `close_redis`."""
+        self._initialize = True
+
+    async def close_all(self) -> None:
+        """Close the connections to every server."""
+        self._initialize = True
+        await self.nodes_manager.aclose()
+        await self.nodes_manager.aclose("startup_nodes")
+
+
+async def close_redis(redis: Redis) -> None:
+    """Close what `open_redis` opened."""
+    client: Any = redis
+    await (client.close_all() if isinstance(client, _Cluster) else client.aclose())
+
+
 def open_redis(url: str) -> Redis:
-    """Return a client that gives up quickly; connections come when used.
+    """Return a client that gives up quickly; connections come when used, and end by `close_redis`.
 
     A cluster's client is another class with the methods that are used here; a pipeline's commands may go to several
     servers at once, a script's keys must share a hash tag.
@@ -50,7 +97,7 @@ def open_redis(url: str) -> Redis:
             decode_responses=False,
         )
         return client
-    cluster = RedisCluster.from_url(
+    cluster = _Cluster.from_url(
         url.replace(CLUSTER_SUFFIX, "", 1),
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=ANSWER_TIMEOUT_S,

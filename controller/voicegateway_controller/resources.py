@@ -5,22 +5,40 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import asyncpg
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller.access import Tokens
+from voicegateway_controller.access.guesses import Guesses
+from voicegateway_controller.access.oidc import Oidc, open_oidc
+from voicegateway_controller.access.revocations import Revocations
+from voicegateway_controller.access.service import TokenDesk
+from voicegateway_controller.access.sign_ins import SignIns
 from voicegateway_controller.alerts import Alerts
+from voicegateway_controller.allowances import AllowanceSets
+from voicegateway_controller.audit.service import AuditLog
 from voicegateway_controller.budgets import Budgets, BudgetsView, History, Standings, Tariffs, WindowSums
 from voicegateway_controller.budgets.money import Money
 from voicegateway_controller.budgets.pools import BudgetPools
-from voicegateway_controller.catalog import load_catalog
+from voicegateway_controller.calls.livekit_server import Signatures, webhook_keys
+from voicegateway_controller.calls.service import Webhooks
+from voicegateway_controller.calls.session_view import SessionView
+from voicegateway_controller.calls.telephony import read_telephony
+from voicegateway_controller.catalog import LiveCatalog, Prices
+from voicegateway_controller.configuration.service import Configuration
 from voicegateway_controller.db.engine import make_engine, raw_connection
 from voicegateway_controller.declared import SetCopy
 from voicegateway_controller.errors import DatabaseUnavailable
+from voicegateway_controller.events import EventStream, EventWatch, Hub
+from voicegateway_controller.exports import Exports, Markups
+from voicegateway_controller.exports.focus.row import Account
 from voicegateway_controller.fleet import Fleet
+from voicegateway_controller.fleet.newest import NewestConfiguration
 from voicegateway_controller.fleet.presence import Presence
+from voicegateway_controller.fleet.workers import Workers
 from voicegateway_controller.health import HealthBoard, HealthGauges, HealthStore, RoutingAnswering, Switching
 from voicegateway_controller.limits import (
     DefinitionsCopy,
@@ -33,14 +51,20 @@ from voicegateway_controller.limits import (
     Signals,
     Simulations,
 )
+from voicegateway_controller.models import Models
+from voicegateway_controller.projects import Projects, ProjectsView
 from voicegateway_controller.queue import HintSender
-from voicegateway_controller.redis_client import open_redis
+from voicegateway_controller.reconcile.desk import Desk, open_desk
+from voicegateway_controller.reconcile.sources import billing_source
+from voicegateway_controller.redis_client import close_redis, open_redis
 from voicegateway_controller.reports.service import Reports
+from voicegateway_controller.requests import Requests
 from voicegateway_controller.routing import Explainer, Routings
 from voicegateway_controller.sessions import Directives
 from voicegateway_controller.sessions.service import SessionEnding
 from voicegateway_controller.settings import Settings
 from voicegateway_controller.usage.service import Intake
+from voicegateway_controller.vault.opening import KeyDesk, open_key_desk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +76,14 @@ class Resources:
     redis: Redis
     hints: HintSender
     tokens: Tokens
+    token_desk: TokenDesk
+    sign_ins: SignIns
+    guesses: Guesses
+    oidc: Oidc | None
+    audit: AuditLog
     intake: Intake
     fleet: Fleet
+    workers: Workers
     reports: Reports
     limits: Limits
     limits_view: LimitsView
@@ -61,6 +91,7 @@ class Resources:
     budgets: Budgets
     budgets_view: BudgetsView
     routings: Routings
+    allowances: AllowanceSets
     explainer: Explainer
     alerts: Alerts
     money: Money
@@ -68,17 +99,44 @@ class Resources:
     session_ending: SessionEnding
     health: HealthBoard
     switching: Switching
+    webhooks: Webhooks
+    prices: LiveCatalog
+    price_changes: Prices
+    session_view: SessionView
+    markups: Markups
+    exports: Exports
+    reconciling: Desk
+    projects: Projects
+    projects_view: ProjectsView
+    keys: KeyDesk
+    requests: Requests
+    models: Models
+    events: EventStream
+    events_hub: Hub
+    configuration: Configuration
 
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open everything one API process needs; connections are made when first used."""
+    telephony = read_telephony(settings.telephony, livekit_url=settings.livekit_url)
+    signatures = Signatures(webhook_keys(settings))
+    oidc = open_oidc(settings)
     engine = make_engine(
         settings.database_url.get_secret_value(),
         pool_size=settings.database_pool_size,
         application_name="voicegateway-api",
     )
     redis = open_redis(settings.redis_url.get_secret_value())
+    tokens = Tokens(engine)
+    sign_ins = SignIns(
+        engine,
+        tokens,
+        idle=timedelta(minutes=settings.sign_in_idle_minutes),
+        longest=timedelta(hours=settings.sign_in_hours_max),
+        issuer=settings.oidc_issuer,
+    )
+    revocations = Revocations(engine, tokens, sign_ins)
     hints = HintSender(settings.queue_url)
     hints.start()
     pools = Pools(redis)
@@ -86,23 +144,49 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     limits = Limits(engine, pools, DefinitionsCopy(redis))
     limits_view = LimitsView(limits, pools, PoolRecords(redis), signals)
     gauges = Gauges(limits, limits_view)
+    keys = open_key_desk(settings, engine, redis, limits, pools)
     history = History(engine)
     money_pools = BudgetPools(redis)
     standings = Standings(money_pools, WindowSums(engine))
     budgets = Budgets(engine, SetCopy(redis, "budgets"), standings)
     routings = Routings(engine, SetCopy(redis, "routing"))
-    catalog = load_catalog(settings.local_nodes)
-    tariffs = Tariffs(engine, catalog)
+    allowances = AllowanceSets(engine, SetCopy(redis, "allowances"))
+    prices = LiveCatalog(engine, local_nodes=settings.local_nodes)
+    tariffs = Tariffs(engine, prices.best)
+    markups = Markups(engine, SetCopy(redis, "markups"))
+    events = EventStream(redis)
+    events_hub = Hub(events)
+    projects = Projects(engine, SetCopy(redis, "projects"))
+    account = Account(id=settings.billing_account_id, name=settings.billing_account_name)
     directives = Directives(redis)
     alerts = Alerts(engine)
     money = Money(engine, redis, budgets, money_pools, tariffs=tariffs, directives=directives, notify=alerts)
     switching = Switching(engine)
     health = HealthBoard(HealthStore(redis), switching)
     health_gauges = HealthGauges(health)
-    fleet = Fleet(redis, Leasing(limits, pools, signals), money.leasing, RoutingAnswering(health, routings))
+    reconciling = open_desk(
+        engine,
+        prices.best,
+        alerts,
+        open_source=lambda provider: billing_source(provider, settings),
+        threshold=settings.reconcile_threshold,
+    )
+    answering = RoutingAnswering(health, routings)
+    fleet = Fleet(redis, Leasing(limits, pools, signals), money.leasing, answering, keys.leasing)
+    configuration = Configuration(
+        engine, redis, [projects, limits, budgets, routings, allowances, markups, keys.declared], settings
+    )
+    events_watch = EventWatch(events, engine, fleet.holders, health)
     try:
-        await asyncio.gather(limits.start(), budgets.start(), routings.start(), health.start())
+        await asyncio.gather(
+            limits.start(), budgets.start(), routings.start(), allowances.start(), health.start(), prices.start()
+        )
+        await asyncio.gather(markups.start(), projects.start(), keys.start())
+        await configuration.start()
+        revocations.start()
         gauges.start()
+        events_hub.start()
+        events_watch.start()
         health_gauges.start()
         tariffs.start()
         money.start()
@@ -111,9 +195,15 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             engine=engine,
             redis=redis,
             hints=hints,
-            tokens=Tokens(engine),
+            tokens=tokens,
+            token_desk=TokenDesk(engine, tokens),
+            sign_ins=sign_ins,
+            guesses=Guesses(redis),
+            oidc=oidc,
+            audit=AuditLog(engine),
             intake=Intake(engine, hints, settings),
             fleet=fleet,
+            workers=Workers(engine, fleet, fleet.orders, NewestConfiguration(limits, money.leasing, routings)),
             reports=Reports(engine, fleet),
             limits=limits,
             limits_view=limits_view,
@@ -121,25 +211,53 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             budgets=budgets,
             budgets_view=BudgetsView(budgets, standings, history),
             routings=routings,
-            explainer=Explainer(routings, limits, pools, budgets, standings, catalog, health),
+            allowances=allowances,
+            explainer=Explainer(routings, limits, pools, budgets, standings, prices.best, health),
             alerts=alerts,
             money=money,
             directives=directives,
             session_ending=SessionEnding(engine, Presence(redis), directives),
             health=health,
             switching=switching,
+            webhooks=Webhooks(engine, signatures, telephony),
+            prices=prices,
+            price_changes=Prices(engine, prices),
+            session_view=SessionView(engine, fleet, prices.best, telephony),
+            markups=markups,
+            exports=Exports(engine, markups, account=account, find_price=lambda: prices.best().price),
+            reconciling=reconciling,
+            projects=projects,
+            projects_view=ProjectsView(engine, projects, fleet),
+            keys=keys,
+            requests=Requests(engine),
+            events=events,
+            events_hub=events_hub,
+            configuration=configuration,
+            models=Models(engine, prices.best, health, routings),
         )
     finally:
+        await reconciling.close()
+        await keys.close()
         await health_gauges.close()
         await health.close()
         await money.close()
         await gauges.close()
         await tariffs.close()
+        await prices.close()
+        await events_watch.close()
+        await events_hub.close()
+        await configuration.close()
+        await projects.close()
+        await markups.close()
         await routings.close()
+        await allowances.close()
         await budgets.close()
         await limits.close()
+        await revocations.close()
+        if oidc is not None:
+            await oidc.close()
         await hints.close()
-        await redis.aclose()
+        await close_redis(redis)
         await engine.dispose()
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import uvloop
 from arq.connections import ArqRedis
+from arq.cron import cron
 from arq.worker import Retry, Worker, func
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -26,23 +27,31 @@ from voicegateway_controller.alerts.channels import open_channels
 from voicegateway_controller.alerts.delivery import Delivery
 from voicegateway_controller.alerts.sources import Sources
 from voicegateway_controller.alerts.steps import Step, alert_steps
+from voicegateway_controller.allowances import posting as allowance_posting
 from voicegateway_controller.background import end, forever
 from voicegateway_controller.budgets import AnomalyWatch, Budgets, History
 from voicegateway_controller.budgets.watching import INTERVAL_S as WATCH_INTERVAL_S
-from voicegateway_controller.catalog import load_catalog, record_catalog
+from voicegateway_controller.calls.steps import call_steps
+from voicegateway_controller.calls.telephony import read_telephony
+from voicegateway_controller.catalog import LiveCatalog
 from voicegateway_controller.db import migrate
 from voicegateway_controller.db.engine import make_engine, raw_connection
 from voicegateway_controller.db.partitions import ensure_partitions
 from voicegateway_controller.declared import SetCopy
 from voicegateway_controller.errors import ControllerError, DatabaseUnavailable, SchemaNotMigrated
+from voicegateway_controller.events import EventStream, RequestTeller
 from voicegateway_controller.fleet.presence import Presence
 from voicegateway_controller.health import HealthStore
 from voicegateway_controller.health.watching import INTERVAL_S as BREAKERS_INTERVAL_S
 from voicegateway_controller.health.watching import BreakerWatch
 from voicegateway_controller.ledger import Ledger, verify_rollups
+from voicegateway_controller.ledger.rerating.steps import rerating_steps
+from voicegateway_controller.ledger.watching import INTERVAL_S as BOOKS_INTERVAL_S
+from voicegateway_controller.ledger.watching import BooksWatch
 from voicegateway_controller.logs import get_logger
-from voicegateway_controller.queue import QUEUE_NAME, ROLLUP_JOB, open_queue
-from voicegateway_controller.redis_client import open_redis
+from voicegateway_controller.queue import QUEUE_NAME, RECONCILE_JOB, ROLLUP_JOB, open_queue
+from voicegateway_controller.reconcile.nightly import open_nightly
+from voicegateway_controller.redis_client import close_redis, open_redis
 from voicegateway_controller.resources import wait_for_postgres
 from voicegateway_controller.runner_http import serve_health
 from voicegateway_controller.sessions.directives import Directives
@@ -112,20 +121,25 @@ class Runner:
     def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self._settings = settings
         self._engine = engine
-        self._catalog = load_catalog(settings.local_nodes)
+        self.prices = LiveCatalog(engine, local_nodes=settings.local_nodes)
+        self._teller = RequestTeller()
         self.ledger = Ledger(
             engine,
-            self._catalog,
+            self.prices,
             runner_name=new_incarnation(),
             batch_spans=settings.rollup_batch_spans,
             concurrency=settings.rollup_concurrency,
+            tell=self._teller.take,
         )
         self._channels = open_channels(settings)
         self._rooms = open_rooms(settings)
+        self._telephony = read_telephony(settings.telephony, livekit_url=settings.livekit_url)
+        self._nightly = open_nightly(engine, self.prices.best, settings)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run every loop until `stop` is set."""
-        _log.info("runner.started", catalog=self._catalog.version, channels=[each.name for each in self._channels])
+        await self.prices.start()
+        _log.info("runner.started", catalog=self.prices.best().version, channels=[each.name for each in self._channels])
         redis = open_redis(self._settings.redis_url.get_secret_value())
         loops = [asyncio.create_task(each, name=name) for name, each in self._loops(redis)]
         try:
@@ -133,12 +147,14 @@ class Runner:
         finally:
             for loop in await end(loops, within_s=STOP_S):
                 _log.warning("runner.loop_did_not_end", loop=loop.get_name())
-            await redis.aclose()
+            await self.prices.close()
+            await close_redis(redis)
             _log.info("runner.stopped")
 
     def _loops(self, redis: Redis) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
         """Everything that goes on at the same time, by name."""
         yield "sweep", _forever("sweep", self._sweep, self._settings.sweep_interval_s)
+        yield "events", self._teller.run(EventStream(redis))
         yield "maintenance", _forever("maintenance", self._maintain, MAINTENANCE_INTERVAL_S)
         for step in self._steps(redis):
             yield step.name, _forever(step.name, step.run, step.interval_s)
@@ -156,10 +172,17 @@ class Runner:
         budgets = Budgets(self._engine, SetCopy(redis, "budgets"))
         watch = AnomalyWatch(History(self._engine), budgets, alerts.raise_)
         yield Step("anomalies", watch.step, WATCH_INTERVAL_S)
+        books = BooksWatch(self._engine, alerts.raise_)
+        yield Step("ledger.books", books.step, BOOKS_INTERVAL_S)
         escalation = Escalation(Directives(redis), presence.holders, alerts, self._rooms)
         breakers = BreakerWatch(HealthStore(redis), alerts.raise_, open_s=self._settings.alert_breaker_open_s)
         yield Step("health.breakers", breakers.step, BREAKERS_INTERVAL_S)
         yield Step("sessions.escalation", escalation.step, ESCALATION_INTERVAL_S)
+        yield Step("reconcile.nightly", self._nightly.step, BACKOFF_MIN_S)
+        yield from rerating_steps(self._engine, self.prices)
+        credit = allowance_posting.AllowancePosting(self._engine)
+        yield Step("allowances", credit.step, allowance_posting.INTERVAL_S)
+        yield from call_steps(self._engine, self._settings, self._telephony, presence)
 
     async def _sweep(self) -> None:
         """Rate what is there, hinted or not, and show what is left."""
@@ -168,7 +191,6 @@ class Runner:
 
     async def _maintain(self) -> None:
         """Create partitions ahead and compare rollups with entries."""
-        await record_catalog(self._engine, self._catalog)
         async with raw_connection(self._engine) as connection:
             created = await ensure_partitions(connection, today=datetime.now(UTC).date())
         metrics.PARTITIONS_CREATED.inc(created)
@@ -199,10 +221,17 @@ class Runner:
                 # arq forgets a job that raises anything but Retry.
                 raise Retry(defer=BACKOFF_MAX_S) from error
 
+        async def reconcile(ctx: dict[Any, Any]) -> None:
+            # A wake-up like any other: the work is a loop of its own, so that no hint waits behind it.
+            self._nightly.wake()
+
         await pool.ping()
         metrics.RUNNER_QUEUE_UP.set(1)
         worker = Worker(
             [func(rollup, name=ROLLUP_JOB, keep_result=0, timeout=JOB_TIMEOUT_S, max_tries=JOB_TRIES_MAX)],
+            cron_jobs=[
+                cron(reconcile, name=RECONCILE_JOB, hour=self._settings.reconcile_hour, minute=1, keep_result=0)
+            ],
             redis_pool=pool,
             queue_name=QUEUE_NAME,
             handle_signals=False,

@@ -8,6 +8,14 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from voicegateway_controller.access.settings import AccessSettings
+from voicegateway_controller.calls.telephony import read_telephony
+from voicegateway_controller.configuration.settings import ConfigurationSettings
+from voicegateway_controller.http.settings import HttpSettings
+from voicegateway_controller.mcp_server.settings import McpSettings
+from voicegateway_controller.reconcile.billing_settings import BillingSettings
+from voicegateway_controller.reconcile.threshold import THRESHOLD_DEFAULT, Threshold
+from voicegateway_controller.vault.settings import VaultSettings
 from voicegateway_shared.errors import ConfigurationError
 from voicegateway_shared.pricing.nodes import read_nodes
 
@@ -50,8 +58,13 @@ class DatabaseSettings(BaseSettings):
         return home.expanduser()
 
 
-class Settings(DatabaseSettings):
+class Settings(
+    DatabaseSettings, BillingSettings, AccessSettings, ConfigurationSettings, HttpSettings, McpSettings, VaultSettings
+):
     """Everything the API process and the runner need."""
+
+    # Of several bases the last one's defaults would hold: no prefix, and unknown variables refused.
+    model_config = DatabaseSettings.model_config
 
     redis_url: Annotated[
         SecretStr,
@@ -91,6 +104,22 @@ class Settings(DatabaseSettings):
     database_pool_size: Annotated[
         int, Field(description="Postgres connections one process may hold.", ge=4, le=200)
     ] = 12
+    billing_account_id: Annotated[
+        str,
+        Field(
+            description="BillingAccountId of FOCUS exports: what the bills of this installation go by.",
+            min_length=1,
+            max_length=200,
+        ),
+    ] = "voicegateway"
+    billing_account_name: Annotated[
+        str,
+        Field(
+            description="The name on statements and in FOCUS exports, also of what runs on nodes of your own.",
+            min_length=1,
+            max_length=200,
+        ),
+    ] = "VoiceGateway"
     startup_wait_s: Annotated[
         float,
         Field(description="Seconds to wait for Postgres when starting, before giving up with an error.", ge=0, le=600),
@@ -175,6 +204,53 @@ class Settings(DatabaseSettings):
     ] = ""
     livekit_api_key: Annotated[str, Field(description="API key of that server.")] = ""
     livekit_api_secret: Annotated[SecretStr | None, Field(description="API secret of that server.")] = None
+    livekit_webhook_keys: Annotated[
+        SecretStr | None,
+        Field(
+            description="Further API keys that may sign LiveKit's webhooks, `key:secret, key:secret`: while a key is "
+            "being replaced, or of other LiveKit projects.",
+        ),
+    ] = None
+    telephony: Annotated[
+        str,
+        Field(
+            description="What call legs are billed as: YAML, or the name of a file with it; see the guide to call "
+            "costs. Without it LiveKit Cloud's minutes are counted and no carrier's.",
+        ),
+    ] = ""
+    reconcile_hour: Annotated[
+        int, Field(description="The hour (UTC) from which each night's reconciliations run, 0 to 23.", ge=0, le=23)
+    ] = 4
+    reconcile_threshold: Annotated[
+        str,
+        Field(description="How much drift between a vendor's bill and the ledger is let pass: `0.5%` or `$1.00`."),
+    ] = THRESHOLD_DEFAULT
+    calls_settle_s: Annotated[
+        float,
+        Field(
+            description="How long a call leg that ended waits for webhooks in disorder before it goes into the books.",
+            ge=0,
+            le=600,
+        ),
+    ] = 10.0
+
+    @field_validator("reconcile_threshold")
+    @classmethod
+    def _is_threshold(cls, text: str) -> str:
+        try:
+            Threshold.parse(text)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return text
+
+    @field_validator("telephony")
+    @classmethod
+    def _is_telephony(cls, text: str) -> str:
+        try:
+            read_telephony(text)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return text
 
     @field_validator("local_nodes")
     @classmethod

@@ -19,6 +19,8 @@ Kind = Literal[
     "outbox_loss",
     "session_ended",
     "delivery_dead",
+    "reconciliation_drift",
+    "books_broken",
     "test",
 ]
 Severity = Literal["info", "warning", "critical"]

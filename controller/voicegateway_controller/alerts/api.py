@@ -5,11 +5,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
+from voicegateway_controller.access.rules import require_all_projects
 from voicegateway_controller.alerts import schemas
 from voicegateway_controller.alerts.alert import Kind, Severity
 from voicegateway_controller.alerts.service import Alerts
-from voicegateway_controller.errors import BadRequest, Forbidden
 from voicegateway_controller.http.auth import Operator, Reader
+from voicegateway_controller.http.owned import resources_of
+from voicegateway_controller.http.pages import Cursor
 
 router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
 
@@ -19,18 +21,16 @@ async def alerts(
     request: Request,
     access: Reader,
     limit: Annotated[int, Query(ge=1, le=200, description="How many.")] = 50,
-    before: Annotated[str | None, Query(description="`next` of the page before.", max_length=19)] = None,
+    cursor: Cursor = None,
     project: Annotated[str | None, Query(description="Only this project's; all that the token reaches.")] = None,
     kind: Annotated[Kind | None, Query(description="Only of this kind.")] = None,
     severity: Annotated[Severity | None, Query(description="Only this severe.")] = None,
     state: Annotated[schemas.DeliveryState | None, Query(description="Only with a delivery in this state.")] = None,
 ) -> schemas.AlertsPage:
     """What was told and whether it arrived. Alerts of no project are shown to tokens that reach all projects."""
-    if before is not None and not (before.isascii() and before.isdecimal() and len(before) < 19):
-        raise BadRequest(f"before={before!r} is no page: send the `next` that the page before told")
     return await _alerts(request).page(
         access,
-        before=None if before is None else int(before),
+        cursor=cursor,
         project=project,
         kind=kind or "",
         severity=severity or "",
@@ -53,11 +53,9 @@ async def redeliver(
 @router.post("/test", summary="Raise an alert to try the channels")
 async def test(request: Request, access: Operator) -> schemas.Tested:
     """Raise an alert of kind `test`, which goes to every channel; its deliveries say what came of it."""
-    if access.projects is not None:
-        raise Forbidden("a test goes to the whole fleet's channels: this needs a token that reaches all projects")
+    require_all_projects(access, "a test goes to the whole fleet's channels")
     return schemas.Tested(id=await _alerts(request).test(by=access.token_id))
 
 
 def _alerts(request: Request) -> Alerts:
-    found: Alerts = request.app.state.resources.alerts
-    return found
+    return resources_of(request).alerts

@@ -39,7 +39,7 @@ class AlertsPage(BaseModel):
     """Alerts, the newest first."""
 
     alerts: list[AlertRow]
-    next: str | None = Field(description="`before` of the next page; null at the end.")
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
 class Redelivered(BaseModel):

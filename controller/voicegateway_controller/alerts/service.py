@@ -19,13 +19,16 @@ from voicegateway_controller.alerts.alert import (
     encoded_details,
     one_line,
 )
+from voicegateway_controller.audit import Change, record_change
 from voicegateway_controller.db.engine import raw_connection
 from voicegateway_controller.errors import NotFound
+from voicegateway_controller.http.pages import Keyset
 from voicegateway_controller.logs import get_logger
 
 REMEMBERED_MAX: Final = 10_000
 """Keys known to be told: who raises the same one every second asks Postgres once."""
 
+_PAGES: Final = Keyset("alerts", int)
 _log = get_logger(__name__)
 
 
@@ -68,6 +71,8 @@ class Alerts:
         told = await self._tell("test", key, "A test: alerts arrive", {"by": by}, project="", severity="info")
         if told is None:
             raise RuntimeError("a fresh key was there already")
+        async with raw_connection(self._engine) as connection, connection.transaction():
+            await record_change(connection, Change(actor=by, action="alert.test", resource=f"alerts/{told}"))
         return told
 
     async def _tell(
@@ -93,7 +98,7 @@ class Alerts:
         self,
         access: Access,
         *,
-        before: int | None,
+        cursor: str | None,
         project: str | None,
         kind: str,
         severity: str,
@@ -102,30 +107,42 @@ class Alerts:
     ) -> schemas.AlertsPage:
         """Return alerts that the caller may see, the newest first. Those of no project need a token of all projects."""
         projects = reachable(access, project)
+        filters = {"project": project, "kind": kind, "severity": severity, "state": state}
+        key = _PAGES.read(cursor, filters=filters)
         async with raw_connection(self._engine) as connection:
             rows = await store.page(
                 connection,
-                before=before,
+                before=None if key is None else key[0],
                 projects=projects,
                 kind=kind,
                 severity=severity,
                 state=state,
                 limit=limit + 1,
             )
-            deliveries = await store.deliveries(connection, [row["id"] for row in rows[:limit]])
-        shown = [_shown(row, [each for each in deliveries if each["alert_id"] == row["id"]]) for row in rows[:limit]]
-        return schemas.AlertsPage(alerts=shown, next=str(rows[limit - 1]["position"]) if len(rows) > limit else None)
+            page = _PAGES.cut(rows, limit=limit, key=lambda row: (row["position"],), filters=filters)
+            deliveries = await store.deliveries(connection, [row["id"] for row in page.rows])
+        shown = [_shown(row, [each for each in deliveries if each["alert_id"] == row["id"]]) for row in page.rows]
+        return schemas.AlertsPage(alerts=shown, next=page.next)
 
     async def redeliver(self, access: Access, alert_id: UUID, *, channel: str) -> list[str]:
         """Let what was delivered or given up be delivered again, at once; return to which channels.
 
         Raises NotFound for an alert that there is not, and for one that the caller may not see.
         """
-        async with raw_connection(self._engine) as connection:
+        async with raw_connection(self._engine) as connection, connection.transaction():
             found = await store.find(connection, alert_id)
             if found is None or not access.allows(found.project):
                 raise NotFound(f"there is no alert {alert_id}")
             channels = await store.redeliver(connection, alert_id, channel=channel)
+            if channels:
+                change = Change(
+                    actor=access.actor,
+                    action="alert.redeliver",
+                    resource=f"alerts/{alert_id}",
+                    project=found.project,
+                    after={"channels": channels},
+                )
+                await record_change(connection, change)
         _log.info("alert.redelivered", alert_id=str(alert_id), channels=channels, by=access.token_id)
         return channels
 

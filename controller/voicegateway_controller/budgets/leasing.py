@@ -32,8 +32,8 @@ LEARNING_RETRY_MS: Final = 500
 class TellsTariffs(Protocol):
     """Where prices come from."""
 
-    def tariffs(self, models: Iterable[ModelName]) -> tuple[Tariff, ...]:
-        """Return one tariff for each model."""
+    def tariffs(self, models: Iterable[ModelName], *, allows: Allows) -> tuple[Tariff, ...]:
+        """Return one tariff for each model, with the contracts of those projects that the holder reaches."""
         ...
 
 
@@ -100,7 +100,9 @@ class MoneyLeasing:
     async def _answer(self, message: SyncRequest, report: MoneyReport, allows: Allows) -> MoneyAnswer:
         if report.recovered:
             await self._recovered.add(report.recovered)
-        tariffs = self._tariffs.tariffs(report.models) if self._tariffs is not None and report.models else ()
+        tariffs = (
+            self._tariffs.tariffs(report.models, allows=allows) if self._tariffs is not None and report.models else ()
+        )
         directives = await self._directed(message, report)
         definitions = self._budgets.known
         if definitions is None:
@@ -126,6 +128,11 @@ class MoneyLeasing:
         if report.done:
             await self._directives.done(report.done)
         return await self._directives.pending_for([each.session_id for each in message.sessions or ()])
+
+    def tag(self) -> str | None:
+        """Return the tag of the budgets that holders are told now; None while they are not known here."""
+        definitions = self._budgets.known
+        return None if definitions is None else self._windows(definitions, self._clock()).tag
 
     def _windows(self, definitions: BudgetDefinitions, now: datetime) -> OpenWindows:
         if self._open is None or self._open.specs is not definitions.budgets or not self._open.holds_at(now):

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from voicegateway_controller.declared.shown import Effective
+
 State = Literal["ok", "over", "exhausted", "learning"]
 
 
@@ -36,7 +38,8 @@ class BudgetsDeclared(BaseModel):
     revision: int
     created_at: datetime | None
     created_by: str = Field(description="The id of the token that declared them.")
-    budgets: list[dict[str, Any]] = Field(description="The declarations as given.")
+    budgets: list[dict[str, Any]] = Field(description="What is managed, as given: what PUT replaces.")
+    effective: list[Effective] = Field(description="What holds, each resource with the layer that it is from.")
 
 
 class Projection(BaseModel):

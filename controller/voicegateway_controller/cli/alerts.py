@@ -26,14 +26,14 @@ def list_newest(
     project: Annotated[str | None, typer.Option(help="Only this project's.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only of this kind, such as budget_threshold.")] = None,
     state: Annotated[str | None, typer.Option(help="Only with a delivery that is pending, delivered or dead.")] = None,
-    before: Annotated[str | None, typer.Option(help="The page after this one: what the last page's end says.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="The next page: what the last page's end says.")] = None,
     is_json: Json = False,
     url: Url = None,
     token: Token = None,
     home: Home = HOME_DEFAULT,
 ) -> None:
     """List the alerts, the newest first, with how their deliveries are."""
-    asked = {"project": project, "kind": kind, "state": state, "before": before}
+    asked = {"project": project, "kind": kind, "state": state, "cursor": cursor}
     query = {name: value for name, value in asked.items() if value is not None}
     page = api_client(url, token, home.expanduser()).get(PATH, limit=str(limit), **query)
     if is_json:
@@ -43,7 +43,7 @@ def list_newest(
     rows = [{**each, "raised_at": each["raised_at"][:19], "deliveries": _deliveries(each)} for each in page["alerts"]]
     output.as_table({column: column.replace("_", " ") for column in columns}, rows, title="alerts")
     if page["next"] is not None:
-        output.line(f"more: --before {page['next']}")
+        output.line(f"more: --cursor {page['next']}")
 
 
 @app.command()

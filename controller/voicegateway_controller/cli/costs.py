@@ -1,6 +1,6 @@
 """`voicegw costs`: what was spent, by whom, on what."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -9,6 +9,7 @@ import typer
 
 from voicegateway_controller.cli import output
 from voicegateway_controller.cli.access import HOME_DEFAULT, Home, Token, Url, api_client
+from voicegateway_controller.instants import read_instant
 from voicegateway_shared.errors import ConfigurationError
 
 COLUMNS: Final = ("key", "requests", "amount_usd", "estimated_requests", "unrated_requests")
@@ -60,18 +61,12 @@ def instant(text: str, *, now: datetime, name: str) -> datetime:
     """Read `2026-11-21`, `2026-11-21T10:00:00Z`, `24h` or `7d` as an instant in UTC.
 
     Raises:
-        ConfigurationError: it is none of these.
+        ConfigurationError: it is none of these; the message names the option.
     """
-    if text[:-1].isdigit() and text[-1:] in "hd":
-        count = int(text[:-1])
-        return now - (timedelta(hours=count) if text.endswith("h") else timedelta(days=count))
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"--{name} {text!r} is no instant; write 2026-11-21, 2026-11-21T10:00:00Z, 24h or 7d"
-        ) from error
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+        return read_instant(text, now=now)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--{name} {error}") from error
 
 
 def _print(answer: dict[str, Any], by: str) -> None:

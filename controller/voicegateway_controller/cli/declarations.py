@@ -3,7 +3,6 @@
 A file is YAML or JSON with a list under the name of what is declared; others may stand beside it.
 """
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +13,12 @@ from rich.console import RenderableType
 from rich.live import Live
 
 from voicegateway_controller.cli import output
-from voicegateway_shared.errors import ConfigurationError
+from voicegateway_shared.document import BYTES_MAX, Document, DocumentWrong, read_document
+from voicegateway_shared.errors import ConfigurationError, VoiceGatewayError
 
-FILE_BYTES_MAX: Final = 1024 * 1024
-"""As much as the API takes."""
 WATCH_S: Final = 1.0
+_READ: Final[list[Document]] = []
+"""The file that this run of the program read last: what is refused of it is told with its place."""
 
 
 def read_declarations(file: Path, name: str) -> tuple[list[Any], dict[str, Any]]:
@@ -38,21 +38,23 @@ def read_file(file: Path) -> dict[str, Any]:
     """Return what a file says by name, nothing where it says nothing so.
 
     Raises:
-        ConfigurationError: it cannot be read.
+        ConfigurationError: it cannot be read; the message has line and column.
     """
     try:
-        if file.stat().st_size > FILE_BYTES_MAX:
-            raise ConfigurationError(f"{file}: larger than {FILE_BYTES_MAX} bytes")
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-        # Dates and other things of YAML's that JSON does not have are no part of a declaration.
-        json.dumps(document)
+        with file.open("rb") as opened:
+            document = read_document(opened.read(BYTES_MAX + 1), name=str(file))
     except OSError as error:
         raise ConfigurationError(f"{file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file} is no YAML: {' '.join(str(error).split())}") from error
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{file}: {error}; write plain texts and whole numbers") from error
-    return document if isinstance(document, dict) else {}
+    _READ[:] = [document]
+    return document.data
+
+
+def told(error: VoiceGatewayError) -> str:
+    """Return what an error says, with the line and column of the file that was read where it names a place in it."""
+    if isinstance(error, DocumentWrong) or not _READ:
+        return str(error)
+    path, _ = _READ[0].locate(str(error))
+    return _READ[0].explained(str(error)) if path else str(error)
 
 
 def say_applied(applied: dict[str, Any], noun: str) -> None:

@@ -2,12 +2,21 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+LEAST_WIDTH: Final = 6
+"""Characters that a column of texts keeps in the narrowest window."""
+LEAST_NAME_WIDTH: Final = 36
+"""Characters that what a row is known by keeps, which a UUID has; longer names take two lines before words break."""
+_NUMBER: Final = re.compile(r"([+\-−]?\$?\d[\d.,]*(/\d+)?( ?%)?|–)?")
 
 console = Console()
 errors = Console(stderr=True)
@@ -26,13 +35,52 @@ def as_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def as_table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], *, title: str) -> None:
-    """Print a table; `columns` maps keys to headings, numbers stand right."""
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for index, heading in enumerate(columns.values()):
-        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(str(row.get(key, "")) for key in columns))
+    """Print a table; `columns` maps keys to headings, numbers stand right.
+
+    Nothing is cut, and numbers stay whole: where the window is narrow, texts take several lines.
+    """
+    cells = [[str(row.get(key, "")) for key in columns] for row in rows]
+    every = [[heading, *column] for heading, *column in zip(columns.values(), *cells, strict=True)]
+    is_number = [index > 0 and all(map(_NUMBER.fullmatch, column[1:])) for index, column in enumerate(every)]
+    naturals = [max(map(cell_len, column)) for column in every]
+    gap = 2 if sum(naturals) + 2 * (len(naturals) - 1) <= console.width else 1
+    widths = _fitted(every, naturals, is_number, room=console.width - gap * (len(naturals) - 1))
+    table = Table(
+        title=Text(title), title_justify="left", box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim"
+    )
+    for heading, number, width in zip(columns.values(), is_number, widths, strict=True):
+        table.add_column(heading, justify="right" if number else "left", width=width, overflow="fold")
+    for row in cells:
+        # Names are no markup.
+        table.add_row(*map(Text, row))
     console.print(table)
+
+
+def _fitted(
+    every: Sequence[Sequence[str]], naturals: Sequence[int], is_number: Sequence[bool], *, room: int
+) -> list[int]:
+    """Return widths of columns: those of texts give way first, the widest of them, as long as words stay whole.
+
+    Then what is known by a long name, then headings of numbers between their words, and only then words are broken.
+    """
+    widths = list(naturals)
+    floors = [
+        max(map(cell_len, [*heading.split(), *(column if number else " ".join(column).split()), ""]))
+        for (heading, *column), number in zip(every, is_number, strict=True)
+    ]
+    texts = [index for index, number in enumerate(is_number) if index > 0 and not number]
+    numbers = [index for index, number in enumerate(is_number) if number]
+    while sum(widths) > room:
+        giving = (
+            [index for index in texts if widths[index] > floors[index]]
+            or ([0] if widths[0] > LEAST_NAME_WIDTH else [])
+            or [index for index in numbers if widths[index] > floors[index]]
+            or [index for index in texts if widths[index] > LEAST_WIDTH]
+        )
+        if not giving:
+            break
+        widths[max(giving, key=lambda index: widths[index])] -= 1
+    return widths
 
 
 def text(document: str) -> None:
@@ -42,7 +90,8 @@ def text(document: str) -> None:
 
 def line(text: str, *, style: str | None = None) -> None:
     """Print one line."""
-    console.print(text, style=style, soft_wrap=True, highlight=False)
+    # Nothing in it is markup: chains, projects and addresses stand in brackets.
+    console.print(text, style=style, soft_wrap=True, highlight=False, markup=False)
 
 
 def error(message: str) -> None:

@@ -1,13 +1,17 @@
 """`voicegw up | controller | runner | migrate`: run the service, in one process tree or one part of it."""
 
 import asyncio
+import contextlib
+import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from voicegateway_controller.cli import output
 from voicegateway_controller.cli.access import HOME_DEFAULT, Home
+from voicegateway_shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from voicegateway_controller.local.stack import LocalStack
@@ -58,6 +62,7 @@ def up(
     from voicegateway_controller.local.stack import LocalStack
 
     served_on = port_for(inference_port)
+    _name_files_wholly(home)
 
     async def run() -> None:
         stopped = asyncio.Event()
@@ -78,6 +83,25 @@ def up(
                 failing.result()
 
     asyncio.run(run())
+
+
+def _name_files_wholly(home: Path) -> None:
+    """Name the files of configuration by whole paths: what we start runs in `/`, not in this folder."""
+    from voicegateway_controller.configuration.document import find_file
+
+    for variable in ("VOICEGATEWAY_CONFIG", "VOICEGATEWAY_OVERRIDES"):
+        named = os.environ.get(variable, "").strip()
+        # The overrides may be the text itself, which is too long for a name.
+        with contextlib.suppress(OSError, RuntimeError):
+            if named and "\n" not in named and Path(named).expanduser().is_file():
+                os.environ[variable] = str(Path(named).expanduser().absolute())
+    if not os.environ.get("VOICEGATEWAY_CONFIG"):
+        try:
+            found = find_file(home=home.expanduser())
+        except ConfigurationError:
+            return
+        os.environ["VOICEGATEWAY_CONFIG"] = str(found.absolute())
+        output.line(f"configuration {found.absolute()}")
 
 
 def _welcome(stack: "LocalStack") -> None:

@@ -43,7 +43,7 @@ def list_live(
     if is_json:
         output.as_json(rows)
     else:
-        output.as_table(COLUMNS, rows, title=f"{live['calls']} live on {live['workers']} workers")
+        output.as_table(COLUMNS, _shown(rows), title=f"{live['calls']} live on {live['workers']} workers")
 
 
 @app.command()
@@ -119,6 +119,11 @@ def _wait(client: ApiClient, ids: set[str], wait_s: float) -> set[str]:
     return ids
 
 
+def _shown(sessions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return them with the second of their start: what people read."""
+    return [{**each, "started_at": f"{each['started_at'][:19].replace('T', ' ')}Z"} for each in sessions]
+
+
 def _show(told: dict[str, Any], *, is_json: bool) -> None:
     if is_json:
         output.as_json(told)
@@ -127,6 +132,6 @@ def _show(told: dict[str, Any], *, is_json: bool) -> None:
         output.line("no live session matches.")
         return
     what = "would be told to end" if told["is_dry_run"] else "told to end"
-    output.as_table(COLUMNS, told["sessions"], title=f"{len(told['sessions'])} {what}")
+    output.as_table(COLUMNS, _shown(told["sessions"]), title=f"{len(told['sessions'])} {what}")
     if told["left_out"]:
         output.line(f"{told['left_out']} more match than one order ends: order again.")

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 import asyncpg
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import event
+from sqlalchemy.engine import AdaptedConnection, make_url
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -44,13 +45,11 @@ _NO_SCHEMA: Final = (asyncpg.exceptions.UndefinedTableError, asyncpg.exceptions.
 
 def make_engine(database_url: str, *, pool_size: int, application_name: str) -> AsyncEngine:
     """Return an engine whose connections speak UTC and give up on a silent server."""
-    return create_async_engine(
+    engine = create_async_engine(
         make_url(database_url),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
-        # A connection that died with its server is noticed when it is taken, not in the middle of a batch.
-        pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,
@@ -64,6 +63,17 @@ def make_engine(database_url: str, *, pool_size: int, application_name: str) -> 
             },
         },
     )
+    event.listen(engine.sync_engine, "checkout", _replace_closed)
+    return engine
+
+
+def _replace_closed(adapted: AdaptedConnection, *_: object) -> None:
+    """Have the pool connect anew where a connection died with its server, which its socket has told by then.
+
+    SQLAlchemy's own `pool_pre_ping` asks the server: a BEGIN, a statement and a ROLLBACK before each of ours.
+    """
+    if adapted.driver_connection.is_closed():
+        raise DisconnectionError("the connection is closed")
 
 
 @asynccontextmanager

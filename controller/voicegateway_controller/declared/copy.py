@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
 
+from voicegateway_controller.configuration.layering import Layer, Section
 from voicegateway_controller.declared.store import StoredSet
 from voicegateway_controller.redis_client import AWAY, unavailable
 
 KEY: Final = "voicegateway:{{{}}}:definitions"
+CHANGED: Final = "voicegateway:{configuration}:changed"
+"""Counts changes of any kind, so that replicas that look at it often need not ask Postgres often."""
 
 
 class _Copied(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +23,8 @@ class _Copied(msgspec.Struct, frozen=True, kw_only=True):
     document: Sequence[dict[str, object]]
     created_at: datetime | None
     created_by: str
+    layers: dict[Layer, Any] = {}
+    is_layered: bool = False
 
 
 _decode: Final = msgspec.json.Decoder(_Copied).decode
@@ -28,7 +33,7 @@ _decode: Final = msgspec.json.Decoder(_Copied).decode
 class SetCopy:
     """The copy of one kind of sets; lives as long as the client it is given."""
 
-    def __init__(self, redis: Redis, kind: Literal["limits", "budgets", "routing"]) -> None:
+    def __init__(self, redis: Redis, kind: Section) -> None:
         self._redis = redis
         self._key = KEY.format(kind)
 
@@ -60,9 +65,18 @@ class SetCopy:
                 document=[dict(each) for each in stored.document],
                 created_at=stored.created_at,
                 created_by=stored.created_by,
+                layers=dict(stored.layers),
+                is_layered=stored.is_layered,
             )
         )
         try:
             await self._redis.hset(self._key, mapping={"revision": stored.revision, "definitions": text})  # type: ignore[misc]  # see above
+        except AWAY as error:
+            raise unavailable(error) from error
+
+    async def announce(self) -> None:
+        """Tell replicas that something has changed. Raises RedisUnavailable; then they learn it from Postgres."""
+        try:
+            await self._redis.incr(CHANGED)
         except AWAY as error:
             raise unavailable(error) from error

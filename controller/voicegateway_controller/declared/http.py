@@ -21,13 +21,15 @@ def takes(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-async def read_model(request: Request, model: type[Body], *, kind: str) -> Body:
+async def read_model(request: Request, model: type[Body], *, kind: str, limit: int = BODY_BYTES_MAX) -> Body:
     """Return the body of a request; BadRequest names the place that is wrong."""
-    body = await read_body(request, limit=BODY_BYTES_MAX, setting=f"a {kind} body's limit")
+    body = await read_body(request, limit=limit, setting=f"a {kind} body's limit")
     try:
         return model.model_validate(msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise BadRequest("not JSON that can be meant: nested thousands of levels deep") from error
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise BadRequest(f"{'.'.join(str(part) for part in first['loc']) or 'body'}: {first['msg']}") from error

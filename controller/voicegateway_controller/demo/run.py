@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
 
@@ -61,6 +62,8 @@ async def run_demo(options: DemoOptions, console: Console) -> tuple[Verdict | No
 async def _show(api: ApiClient, stage: Stage, console: Console, stopped: asyncio.Event) -> None:
     console.print(f"dashboard  {stage.stack.url}/#token={stage.stack.connection.admin_token}", soft_wrap=True)
     console.print(f"logs       {stage.home / 'logs'}", soft_wrap=True)
+    if stage.stack.settings:
+        console.print(f"try        voicegw reconcile openai --month {datetime.now(UTC):%Y-%m}", soft_wrap=True)
     await asyncio.to_thread(api.put, "/api/v1/budgets", {"budgets": [BUDGET]})
     with Live(table.waiting(HEADER, "waiting for the first call …"), console=console, refresh_per_second=4) as live:
         while not stopped.is_set():

@@ -18,6 +18,13 @@ from voicegateway_controller.local.stack import LocalStack
 from voicegateway_shared.errors import ConfigurationError, VoiceGatewayError
 
 VENDORS_MODULE: Final = "voicegateway.testing.vendors"
+BILLING_MODULE: Final = "voicegateway.testing.vendors.billing"
+BILLING_KEYS: Final = {
+    "openai": "sk-admin-simulated",
+    "deepgram": "deepgram-admin-simulated",
+    "cartesia": "sk_car_admin_simulated",
+}
+"""What the simulated billing APIs of the demo's vendors take; secrets of nobody."""
 FLEET_MODULE: Final = "voicegateway.testing.fleet.worker"
 VENDORS_READY_S_MAX: Final = 30.0
 DRAIN_S_MAX: Final = 90.0
@@ -42,6 +49,9 @@ class Stage:
         try:
             if not self._options.is_live:
                 self._start_vendors()
+                # Only while somebody looks: a run with a verdict compares request by request.
+                if not self._options.is_once:
+                    await self._start_billing()
             # Before the stack: the fleet's imports take longest, and its outbox keeps what comes early.
             self._start_fleet()
             await self._closing.enter_async_context(self.stack)
@@ -108,6 +118,18 @@ class Stage:
         # A restarted simulator would bill on other ports: its death ends the demo instead.
         self.vendors.start(is_restarted=False)
 
+    async def _start_billing(self) -> None:
+        """Have the vendors tell what they charge, so that `voicegw reconcile` can ask; the controller knows where."""
+        addresses = self.home / "billing.json"
+        arguments = ("--truth-dir", str(self.truth_dir), "--port-file", str(addresses))
+        billing = self._child("billing", BILLING_MODULE, *arguments)
+        billing.start(is_restarted=False)
+        await self._appears(addresses, billing)
+        urls = json.loads(addresses.read_text())
+        for vendor, key in BILLING_KEYS.items():
+            self.stack.settings[f"VOICEGATEWAY_BILLING_{vendor.upper()}_KEY"] = key
+            self.stack.settings[f"VOICEGATEWAY_BILLING_{vendor.upper()}_URL"] = urls[vendor]
+
     def _start_fleet(self) -> None:
         arguments = ("--calls", str(self._options.calls), "--concurrency", str(self._options.concurrency))
         self.fleet = self._child("fleet", FLEET_MODULE, *arguments)
@@ -134,8 +156,12 @@ class Stage:
         }
 
     async def _vendors_ready(self) -> None:
+        if self.vendors is not None:
+            await self._appears(self._vendor_urls, self.vendors)
+
+    async def _appears(self, addresses: Path, child: Child) -> None:
         deadline_s = time.monotonic() + VENDORS_READY_S_MAX
-        while self.vendors is not None and not self._vendor_urls.exists():
-            if self.vendors.exit_code() is not None or time.monotonic() > deadline_s:
-                raise ConfigurationError(f"the simulated vendors did not start: {self.vendors.last_words()}")
+        while not addresses.exists():
+            if child.exit_code() is not None or time.monotonic() > deadline_s:
+                raise ConfigurationError(f"the simulated vendors did not start: {child.last_words()}")
             await asyncio.sleep(POLL_S)

@@ -163,7 +163,7 @@ class ServerHome:
 
     def _move(self, identity: RunAs) -> Path:
         # A fresh name: in a folder that everyone can write, a known one could be waiting for us.
-        folder = Path(tempfile.mkdtemp(prefix=f"voicegateway-{self.name}-", dir="/var/tmp"))
+        folder = Path(tempfile.mkdtemp(prefix=f"voicegateway-{self.name}-", dir="/var/tmp"))  # nosec B108
         give_tree(folder, identity)
         self._pointer.write_text(str(folder))
         _log.warning(

@@ -24,31 +24,36 @@ class PresenceStore:
         self._note = redis.register_script(_script("note"))
         self._present = redis.register_script(_script("present"))
 
-    async def note(self, *, incarnation: str, seq: int, message: bytes, ttl_ms: int, is_leaving: bool) -> int:
-        """Keep a message unless a newer one is held; return the seq now held. Raises RedisUnavailable."""
+    async def note(
+        self, *, incarnation: str, seq: int, message: bytes, about: bytes, ttl_ms: int, is_leaving: bool
+    ) -> int:
+        """Keep a message, and whose it is, unless a newer one is held; return the seq now held.
+
+        Raises RedisUnavailable.
+        """
         try:
             held = await self._note(
                 keys=[HOLDER_KEY.format(incarnation), INDEX_KEY],
-                args=[incarnation, seq, message, ttl_ms, "1" if is_leaving else "0"],
+                args=[incarnation, seq, message, ttl_ms, "1" if is_leaving else "0", about],
             )
         except AWAY as error:
             raise unavailable(error) from error
         return int(held)
 
-    async def messages(self) -> list[bytes]:
-        """Return the last message of every holder that is present. Raises RedisUnavailable."""
+    async def messages(self) -> list[tuple[bytes, bytes]]:
+        """Return the last message of every holder that is present, and whose it is. Raises RedisUnavailable."""
         try:
             present: Any = await self._present(keys=[INDEX_KEY], args=[HOLDERS_MAX])
             incarnations = [each.decode() for each in present]
-            found: list[bytes | None] = []
+            found: list[tuple[bytes | None, bytes | None]] = []
             for start in range(0, len(incarnations), CHUNK):
                 pipeline: Any = self._redis.pipeline(transaction=False)
                 for incarnation in incarnations[start : start + CHUNK]:
-                    pipeline.hget(HOLDER_KEY.format(incarnation), "message")
+                    pipeline.hmget(HOLDER_KEY.format(incarnation), "message", "about")
                 found += await pipeline.execute()
         except AWAY as error:
             raise unavailable(error) from error
-        return [message for message in found if message is not None]
+        return [(message, about or b"{}") for message, about in found if message is not None]
 
 
 def _script(name: str) -> str:

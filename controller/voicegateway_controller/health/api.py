@@ -5,15 +5,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from voicegateway_controller.access.rules import Access
-from voicegateway_controller.errors import BadRequest, Forbidden, RedisUnavailable
+from voicegateway_controller.access.rules import Access, require_all_projects
+from voicegateway_controller.errors import BadRequest, RedisUnavailable
 from voicegateway_controller.health import schemas, view
 from voicegateway_controller.health.board import HealthBoard
 from voicegateway_controller.health.switches import Switches
 from voicegateway_controller.http.auth import Operator, Reader
+from voicegateway_controller.http.owned import resources_of
 from voicegateway_controller.limits.providers import known_providers
 from voicegateway_controller.logs import get_logger
-from voicegateway_controller.resources import Resources
 
 router = APIRouter(prefix="/api/v1/providers", tags=["providers"])
 Provider = Annotated[str, Path(max_length=64, description="As in model strings: `openai`, `deepgram`.")]
@@ -23,14 +23,14 @@ _log = get_logger(__name__)
 @router.get("/health", summary="How vendors fare")
 async def health(request: Request, access: Reader) -> schemas.ProvidersHealth:
     """Breakers and times to first byte of every model that workers asked, and what is switched off by hand."""
-    return view.report(_resources(request).health, access, now=datetime.now(UTC))
+    return view.report(resources_of(request).health, access, now=datetime.now(UTC))
 
 
 @router.post("/{provider}/disabled", summary="Switch a vendor off, or one of its models")
 async def disable(request: Request, access: Operator, provider: Provider, asked: schemas.Disable) -> schemas.Disabled:
     """No worker asks it any more, from its next message on; running requests end as they would have."""
     _check(access)
-    resources = _resources(request)
+    resources = resources_of(request)
     met = {target.provider for target in resources.health.known.records}
     if provider not in known_providers() | met:
         raise BadRequest(f"nobody knows a provider {provider!r}: it is what stands before the first / of a model")
@@ -51,7 +51,7 @@ async def enable(
 ) -> schemas.ProvidersHealth:
     """Workers ask it again from their next message on; 404 when it is not switched off."""
     _check(access)
-    resources = _resources(request)
+    resources = resources_of(request)
     await _tell(resources.health, await resources.switching.enable(provider, model, by=access.token_id))
     return view.report(resources.health, access, now=datetime.now(UTC))
 
@@ -65,10 +65,4 @@ async def _tell(board: HealthBoard, off: Switches) -> None:
 
 
 def _check(access: Access) -> None:
-    if access.projects is not None:
-        raise Forbidden("vendors serve the whole fleet: this needs a token that reaches all projects")
-
-
-def _resources(request: Request) -> Resources:
-    found: Resources = request.app.state.resources
-    return found
+    require_all_projects(access, "vendors serve the whole fleet")

@@ -6,6 +6,7 @@ from typing import Final
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from voicegateway_controller.audit import Change, record_change
 from voicegateway_controller.db.engine import Connection, raw_connection
 from voicegateway_controller.errors import Conflict, NotFound
 from voicegateway_controller.health.switches import SWITCHES_MAX, Switch, Switches
@@ -53,6 +54,8 @@ class Switching:
                 raise Conflict(f"{SWITCHES_MAX} vendors and models are off already: switch some of them on first")
             await connection.execute(CHANGE, provider, model, True, until, reason, by, timeout=TIMEOUT_S)
             changed = await _read(connection)
+            before, after = _find(off, provider, model), _find(changed, provider, model)
+            await _record(connection, "provider.disable", (provider, model), before, after, by=by, reason=reason)
         _log.info("provider.disabled", provider=provider, model=model, until=until, reason=reason, by=by)
         made = _find(changed, provider, model)
         return made or Switch(provider=provider, model=model, until_ms=_ms(until), reason=reason, by=by), changed
@@ -61,11 +64,13 @@ class Switching:
         """Switch something on again; return what is still off. Raises NotFound when it is on, DatabaseUnavailable."""
         async with raw_connection(self._engine) as connection, connection.transaction():
             await connection.execute(f"SELECT pg_advisory_xact_lock({SWITCH_LOCK})", timeout=TIMEOUT_S)
-            if _find(await _read(connection), provider, model) is None:
+            before = _find(await _read(connection), provider, model)
+            if before is None:
                 name = f"{provider}/{model}" if model else provider
                 raise NotFound(f"{name} is not switched off: `voicegw providers list` shows what is")
             await connection.execute(CHANGE, provider, model, False, None, "", by, timeout=TIMEOUT_S)
             changed = await _read(connection)
+            await _record(connection, "provider.enable", (provider, model), before, None, by=by, reason="")
         _log.info("provider.enabled", provider=provider, model=model, by=by)
         return changed
 
@@ -74,6 +79,28 @@ async def _read(connection: Connection) -> Switches:
     revision = await connection.fetchval(REVISION, timeout=TIMEOUT_S)
     rows = await connection.fetch(OFF, timeout=TIMEOUT_S) if revision else []
     return Switches(revision=revision, off=tuple(map(_switch, rows)))
+
+
+async def _record(
+    connection: Connection,
+    action: str,
+    name: tuple[str, str],
+    before: Switch | None,
+    after: Switch | None,
+    *,
+    by: str,
+    reason: str,
+) -> None:
+    provider, model = name
+    change = Change(
+        actor=by,
+        action=action,
+        resource=f"providers/{provider}/{model}" if model else f"providers/{provider}",
+        before=None if before is None else {"is_off": True, "until_ms": before.until_ms, "reason": before.reason},
+        after=None if after is None else {"is_off": True, "until_ms": after.until_ms, "reason": after.reason},
+        reason=reason,
+    )
+    await record_change(connection, change)
 
 
 def _switch(row: asyncpg.Record) -> Switch:

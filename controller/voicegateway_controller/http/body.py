@@ -7,6 +7,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from voicegateway_controller.errors import BadRequest, BodyTooLarge
+from voicegateway_controller.http.body_bound import allow_body
 
 BODY_TIMEOUT_S: Final = 30.0
 """A sender slower than this for one body is stuck; its place is given away."""
@@ -18,6 +19,7 @@ async def read_body(request: Request, *, limit: int, setting: str) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise too_large
+    allow_body(request.scope, limit)
     chunks: list[bytes] = []
     size = 0
     try:

@@ -8,8 +8,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from voicegateway_controller.db import migrate
 from voicegateway_controller.errors import ControllerError
+from voicegateway_controller.http.owned import resources_of
 from voicegateway_controller.redis_client import AWAY
-from voicegateway_controller.resources import Resources
 
 router = APIRouter(tags=["health"])
 
@@ -26,7 +26,7 @@ async def readyz(request: Request) -> Response:
 
     Redis is reported and not required: the ledger works without it.
     """
-    resources: Resources = request.app.state.resources
+    resources = resources_of(request)
     checks = {"postgres": "ok", "schema": "ok", "redis": "ok"}
     try:
         version = await migrate.current(resources.engine)

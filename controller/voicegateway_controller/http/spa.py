@@ -44,11 +44,22 @@ async def page(request: Request, path: str) -> Response:
         if path:
             raise HTTPException(404, "There is nothing at this address")
         return HTMLResponse(NOT_BUILT, headers=_SECURITY)
-    wanted = (root / path).resolve()
-    if path and wanted.is_relative_to(root.resolve()) and wanted.is_file():
+    wanted = _file(root, path)
+    if wanted is not None:
         # Names under assets/ carry their content's hash.
         cache = _FOREVER if path.startswith("assets/") else _NEVER
         return FileResponse(wanted, headers={**cache, **_SECURITY})
     if path.startswith("assets/"):
         raise HTTPException(404, "There is nothing at this address")
     return FileResponse(index, headers={**_NEVER, **_SECURITY})
+
+
+def _file(root: Path, path: str) -> Path | None:
+    """Return the bundle's file at a path; None where there is none, or nothing may be served from there."""
+    try:
+        wanted = (root / path).resolve()
+        is_ours = bool(path) and wanted.is_relative_to(root.resolve()) and wanted.is_file()
+    except (OSError, ValueError):
+        # Longer than a file's name may be, or with a zero byte: no file is called so.
+        return None
+    return wanted if is_ours else None

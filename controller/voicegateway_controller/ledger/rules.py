@@ -64,6 +64,9 @@ class SpanFacts(msgspec.Struct, frozen=True):
     service_tier: str
     usage: str
     attributes: str | None
+    attempts: int = 1
+    reported: str | None = None
+    """What others counted: see `validation`."""
 
 
 @dataclass(slots=True)
@@ -133,6 +136,13 @@ def post(spans: Iterable[SpanFacts], catalog: Catalog, *, is_rating_trusted: boo
     return posting
 
 
+def lines_of(span: SpanFacts, catalog: Catalog) -> Sequence[RatedLine] | None:
+    """Return what this catalogue makes of a span, at least one line; None when its rating raises."""
+    aside = Posting()
+    lines = _lines(span, catalog, aside)
+    return None if aside.poisoned else lines
+
+
 def latency_bucket(ttfb_ms: int) -> int:
     """Return floor(log2(ms) * 8); anything below one millisecond counts as one."""
     return int(log2(ttfb_ms) * LATENCY_BUCKETS_PER_DOUBLING) if ttfb_ms > 1 else 0
@@ -156,6 +166,8 @@ def _lines(span: SpanFacts, catalog: Catalog, posting: Posting) -> Sequence[Rate
             usage=usage,
             context=_context(span),
             is_failed=_is_free(span),
+            project=span.project,
+            account=span.key_id,
         )
         lines = rate(request, catalog).lines
     # The one place where anything may be caught: whatever a span does to rating, the others must go through.

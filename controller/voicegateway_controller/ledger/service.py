@@ -3,18 +3,24 @@
 import asyncio
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller import metrics
+from voicegateway_controller.catalog import PriceBook, record_catalog
 from voicegateway_controller.db.engine import Connection, raw_connection
 from voicegateway_controller.errors import LedgerBroken
 from voicegateway_controller.ledger import store
+from voicegateway_controller.ledger.books import book
 from voicegateway_controller.ledger.rules import Posting, SpanFacts, post
 from voicegateway_controller.logs import get_logger
+from voicegateway_controller.validation.store import keep_validation
+from voicegateway_controller.validation.summing import validate
 from voicegateway_shared.pricing import Catalog
 
 LINGER_S: Final = 0.1
@@ -23,6 +29,8 @@ REASON_CHARS_MAX: Final = 1_000
 SHARDS: Final = 16
 """Rows of ledger_progress; runners spread over them by name."""
 _REFUSALS: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+
+Tell = Callable[[list[SpanFacts], Posting], None]
 
 _log = get_logger(__name__)
 
@@ -39,13 +47,23 @@ class Ledger:
     """Rates pending spans for one process; lives as long as it. Any number may work on one database."""
 
     def __init__(
-        self, engine: AsyncEngine, catalog: Catalog, *, runner_name: str, batch_spans: int, concurrency: int
+        self,
+        engine: AsyncEngine,
+        prices: PriceBook,
+        *,
+        runner_name: str,
+        batch_spans: int,
+        concurrency: int,
+        tell: Tell | None = None,
     ) -> None:
+        """`tell` is told of each batch once it is committed; it returns at once and never fails."""
         self._engine = engine
-        self._catalog = catalog
+        self._prices = prices
+        self._kept_version = ""
         self._shard = zlib.crc32(runner_name.encode()) % SHARDS
         self._batch_spans = batch_spans
         self._concurrency = concurrency
+        self._tell = tell
         self._is_draining = False
         self._is_wanted = False
 
@@ -121,6 +139,11 @@ class Ledger:
         refuses it. Without care both raise one of asyncpg's errors and change nothing.
         """
         started = time.perf_counter()
+        # One catalogue for the whole batch, whatever is set meanwhile; its prices are kept before entries name them.
+        catalog = self._prices.current()
+        if catalog.version != self._kept_version:
+            await record_catalog(self._engine, catalog)
+            self._kept_version = catalog.version
         async with raw_connection(self._engine) as connection, connection.transaction():
             await connection.execute(store.PLAN_BY_INDEX)
             spans, lost = await store.take(connection, limit)
@@ -132,11 +155,13 @@ class Ledger:
             if not spans:
                 return taken
             if is_careful and len(spans) == 1:
-                posting = await self._post_alone(connection, spans)
+                posting = await self._post_alone(connection, spans, catalog)
             else:
-                posting = await self._post(connection, spans)
+                posting = await self._post(connection, spans, catalog)
         metrics.LEDGER_BATCH_SECONDS.observe(time.perf_counter() - started)
         _count(posting)
+        if self._tell is not None:
+            self._tell(spans, posting)
         return taken
 
     async def pending(self) -> Pending:
@@ -149,25 +174,36 @@ class Ledger:
         metrics.LEDGER_LAG_SECONDS.set(row["lag_s"])
         return Pending(spans=row["spans"], lag_s=row["lag_s"])
 
-    async def _post(self, connection: Connection, spans: list[SpanFacts], *, is_rating_trusted: bool = True) -> Posting:
+    async def _post(
+        self, connection: Connection, spans: list[SpanFacts], catalog: Catalog, *, is_rating_trusted: bool = True
+    ) -> Posting:
         """Write the entries of these spans, none of which has any, and add them to the rollups."""
-        posting = post(spans, self._catalog, is_rating_trusted=is_rating_trusted)
-        await store.insert_entries(connection, posting.entries)
+        posting = post(spans, catalog, is_rating_trusted=is_rating_trusted)
         if posting.poisoned:
             reasons = [f"rating failed: {each.reason}"[:REASON_CHARS_MAX] for each in posting.poisoned]
             await connection.execute(store.QUARANTINE, reasons, [each.body for each in posting.poisoned])
-        await store.add_to_rollups(connection, posting)
+        await keep_validation(connection, validate(spans))
+        await book(connection, posting)
         await connection.execute(store.NOTE_PROGRESS, self._shard, posting.spans, len(posting.entries), posting.unrated)
         return posting
 
-    async def _post_alone(self, connection: Connection, spans: list[SpanFacts]) -> Posting:
-        """Write one span, locked throughout; unrated when Postgres refuses what rating made of it."""
+    async def _post_alone(self, connection: Connection, spans: list[SpanFacts], catalog: Catalog) -> Posting:
+        """Write one span, locked throughout; unrated when Postgres refuses what rating made of it.
+
+        One whose very quantities are refused, because a sum of them is full, is kept as a request and no more.
+        """
         try:
             async with connection.transaction():
-                return await self._post(connection, spans)
+                return await self._post(connection, spans, catalog)
         except _REFUSALS as error:
             _log.error("ledger.span_refused", request_id=spans[0].request_id, error=str(error))
-            return await self._post(connection, spans, is_rating_trusted=False)
+        try:
+            async with connection.transaction():
+                return await self._post(connection, spans, catalog, is_rating_trusted=False)
+        except _REFUSALS as error:
+            _log.error("ledger.quantities_refused", request_id=spans[0].request_id, error=str(error))
+        uncounted = [msgspec.structs.replace(span, usage="{}", reported=None) for span in spans]
+        return await self._post(connection, uncounted, catalog, is_rating_trusted=False)
 
     async def _without_known(self, connection: Connection, spans: list[SpanFacts]) -> list[SpanFacts]:
         """Leave out spans that have entries: they came again after their inbox partition was dropped."""

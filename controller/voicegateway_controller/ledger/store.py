@@ -2,10 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
+from uuid import UUID
+
+import asyncpg
 
 from voicegateway_controller.db.engine import Connection
-from voicegateway_controller.ledger.rules import ENTRY_COLUMNS, Posting, SpanFacts
+from voicegateway_controller.ledger.rules import ENTRY_COLUMNS, HOUR_US, Posting, SpanFacts
+
+DAY_US: Final = 24 * HOUR_US
+EntryKind = Literal["usage", "rerate", "credit", "adjustment", "purchase", "tax"]
 
 # A queue that was empty when it was last analyzed, and a partition born today: the planner would guess, and one wrong
 # guess reads everything for every batch. So each step has one way to go: the queue by its index, in order; its rows by
@@ -28,7 +34,7 @@ SELECT t.day::text, t.request_id::text, s.project, s.session_id, s.agent, s.room
        (extract(epoch FROM CASE WHEN s.clock_suspect THEN s.arrived_at ELSE s.ended_at END) * 1000000)::bigint,
        (extract(epoch FROM CASE WHEN s.clock_suspect THEN s.arrived_at ELSE s.ended_at END) * 1000000)::bigint,
        s.key_id, s.response_id, s.incarnation, s.language, s.voice, s.mode, s.service_tier,
-       s.usage::text, s.attributes::text
+       s.usage::text, s.attributes::text, s.attempts, s.reported::text
 FROM taken AS t
 LEFT JOIN LATERAL (SELECT * FROM usage_span WHERE day = t.day AND request_id = t.request_id OFFSET 0) AS s ON true
 """
@@ -45,19 +51,63 @@ def _split(first: int, count: int) -> str:
     return ", ".join(rf"string_to_array(${n}, E'\x1f')" for n in range(first, first + count))
 
 
+# Entries of one kind and one reason; their digests come back, one for each project and day, to be sealed.
+_FIRST_SCALAR: Final = len(ENTRY_COLUMNS) + 1
 INSERT_ENTRIES: Final = f"""
-INSERT INTO ledger_entry (
-    day, request_id, meter, kind, revision, project, session_id, agent, provider, model, modality, quantity,
-    billed_quantity, amount_usd, list_amount_usd, price_id, unrated_reason, estimated, charged_at, recorded_at,
-    key_id, response_id, incarnation
+WITH added AS (
+    INSERT INTO ledger_entry (
+        day, request_id, meter, kind, revision, project, session_id, agent, provider, model, modality, quantity,
+        billed_quantity, amount_usd, list_amount_usd, price_id, unrated_reason, estimated, charged_at, recorded_at,
+        key_id, response_id, incarnation, batch, correction_id, booked_in
+    )
+    SELECT day::date, request_id::uuid, meter, ${_FIRST_SCALAR}::text, ${_FIRST_SCALAR + 1}::integer, project,
+           coalesce(session_id, ''), coalesce(agent, ''), coalesce(provider, ''), coalesce(model, ''),
+           coalesce(modality, ''), quantity::bigint, billed_quantity::bigint, amount::numeric, list_amount::numeric,
+           nullif(price_id, ''), nullif(unrated_reason, ''), estimated::boolean,
+           timestamptz 'epoch' + charged_us::bigint * interval '1 microsecond', clock_timestamp_once.at,
+           coalesce(key_id, ''), coalesce(response_id, ''), coalesce(incarnation, ''), batch_once.number,
+           ${_FIRST_SCALAR + 2}::uuid,
+           CASE WHEN charged_us::bigint < open.us THEN open.month END
+    FROM unnest({_split(1, len(ENTRY_COLUMNS))}) AS line ({", ".join(ENTRY_COLUMNS)}),
+         (SELECT clock_timestamp() AS at) AS clock_timestamp_once,
+         (SELECT nextval('ledger_batch') AS number OFFSET 0) AS batch_once,
+         (SELECT month, (extract(epoch FROM month) * 1000000)::bigint AS us
+          FROM (SELECT (max(month) + interval '1 month')::date AS month FROM ledger_close) AS next) AS open
+    RETURNING *
 )
-SELECT day::date, request_id::uuid, meter, 'usage', 0, project, coalesce(session_id, ''), coalesce(agent, ''),
-       provider, model, modality, quantity::bigint, billed_quantity::bigint, amount::numeric, list_amount::numeric,
-       nullif(price_id, ''), nullif(unrated_reason, ''), estimated::boolean,
-       timestamptz 'epoch' + charged_us::bigint * interval '1 microsecond', now.at,
-       coalesce(key_id, ''), coalesce(response_id, ''), coalesce(incarnation, '')
-FROM unnest({_split(1, len(ENTRY_COLUMNS))}) AS line ({", ".join(ENTRY_COLUMNS)}),
-     (SELECT clock_timestamp() AS at) AS now
+SELECT project, day, batch, count(*)::integer AS entries, sum(amount_usd) AS amount_usd,
+       sha256(convert_to(string_agg(ledger_entry_line(ROW(added.*)::ledger_entry), E'\n'
+           ORDER BY request_id, meter COLLATE "C", kind COLLATE "C", revision), 'UTF8')) AS digest
+FROM added
+GROUP BY project, day, batch
+"""
+
+# In key order, as all rollups are: writers of one project and day queue here, and cannot deadlock.
+SEAL: Final = """
+WITH head AS (
+    INSERT INTO ledger_chain AS c (project, day, blocks, digest, hash)
+    SELECT project, day, 1, digest, sha256(digest)
+    FROM unnest($1::text[], $2::date[], $3::bytea[]) AS fresh (project, day, digest)
+    ORDER BY project COLLATE "C", day
+    ON CONFLICT (project, day) DO UPDATE SET
+        blocks = c.blocks + 1, digest = excluded.digest, hash = sha256(c.hash || excluded.digest)
+    RETURNING project, day, blocks, digest, hash
+)
+INSERT INTO ledger_block (project, day, block, batch, entries, amount_usd, digest, hash)
+SELECT h.project, h.day, h.blocks, f.batch, f.entries, f.amount_usd, h.digest, h.hash
+FROM head AS h
+JOIN unnest($1::text[], $2::date[], $4::bigint[], $5::integer[], $6::numeric[])
+    AS f (project, day, batch, entries, amount_usd) USING (project, day)
+"""
+
+# While anything is written, no month closes, and the other way round.
+HOLD_PERIODS_OPEN: Final = "SELECT pg_advisory_xact_lock_shared($1)"
+CLOSE_LOCK: Final = 0x5647_434C_4F53
+"""Advisory lock of closing a month. The letters say VGCLOS."""
+
+RECORD_CORRECTION: Final = """
+INSERT INTO ledger_correction (id, kind, reason, actor, evidence, reverses) VALUES ($1, $2, $3, $4, $5::jsonb, $6)
+ON CONFLICT (id) DO NOTHING
 """
 
 ADD_TO_SESSIONS: Final = f"""
@@ -97,14 +147,35 @@ INSERT INTO rollup_hour AS r (
     hour, project, agent, provider, model, modality, meter, requests, quantity, billed_quantity, amount_usd,
     estimated_requests, unrated_requests
 )
-SELECT timestamptz 'epoch' + hour_us::bigint * interval '1 microsecond', project, coalesce(agent, ''), provider,
-       model, modality, meter, requests::bigint, quantity::bigint, billed_quantity::bigint, amount::numeric,
-       estimated::bigint, unrated::bigint
+SELECT timestamptz 'epoch' + hour_us::bigint * interval '1 microsecond', project, coalesce(agent, ''),
+       coalesce(provider, ''), coalesce(model, ''), coalesce(modality, ''), meter, requests::bigint, quantity::bigint,
+       billed_quantity::bigint, amount::numeric, estimated::bigint, unrated::bigint
 FROM unnest({_split(1, 13)}) AS h (
     hour_us, project, agent, provider, model, modality, meter, requests, quantity, billed_quantity, amount,
     estimated, unrated
 )
 ON CONFLICT (hour, project, agent, provider, model, modality, meter) DO UPDATE SET
+    requests = r.requests + excluded.requests,
+    quantity = r.quantity + excluded.quantity,
+    billed_quantity = r.billed_quantity + excluded.billed_quantity,
+    amount_usd = r.amount_usd + excluded.amount_usd,
+    estimated_requests = r.estimated_requests + excluded.estimated_requests,
+    unrated_requests = r.unrated_requests + excluded.unrated_requests
+"""
+
+ADD_TO_DAYS: Final = f"""
+INSERT INTO rollup_day AS r (
+    day, project, agent, provider, model, modality, meter, requests, quantity, billed_quantity, amount_usd,
+    estimated_requests, unrated_requests
+)
+SELECT (timestamptz 'epoch' + day_us::bigint * interval '1 microsecond')::date, project, coalesce(agent, ''),
+       coalesce(provider, ''), coalesce(model, ''), coalesce(modality, ''), meter, requests::bigint, quantity::bigint,
+       billed_quantity::bigint, amount::numeric, estimated::bigint, unrated::bigint
+FROM unnest({_split(1, 13)}) AS d (
+    day_us, project, agent, provider, model, modality, meter, requests, quantity, billed_quantity, amount,
+    estimated, unrated
+)
+ON CONFLICT (day, project, agent, provider, model, modality, meter) DO UPDATE SET
     requests = r.requests + excluded.requests,
     quantity = r.quantity + excluded.quantity,
     billed_quantity = r.billed_quantity + excluded.billed_quantity,
@@ -149,9 +220,28 @@ async def already_rated(connection: Connection, spans: Sequence[SpanFacts]) -> s
     return {row[0] for row in rows}
 
 
-async def insert_entries(connection: Connection, entries: Sequence[Sequence[str]]) -> None:
-    """Write the entries; asyncpg's UniqueViolationError when one of them exists, and then none is written."""
-    await connection.execute(INSERT_ENTRIES, *_joined(entries))
+async def insert_entries(
+    connection: Connection,
+    entries: Sequence[Sequence[str]],
+    *,
+    kind: EntryKind = "usage",
+    revision: int = 0,
+    correction_id: UUID | None = None,
+) -> Sequence[asyncpg.Record]:
+    """Write the entries and return what `seal` takes; UniqueViolationError when one exists, and then none is written.
+
+    Entries of a month that is closed are booked in the first open one.
+    """
+    await connection.execute(HOLD_PERIODS_OPEN, CLOSE_LOCK)
+    return await connection.fetch(INSERT_ENTRIES, *_joined(entries), kind, revision, correction_id)
+
+
+async def seal(connection: Connection, digests: Sequence[asyncpg.Record]) -> None:
+    """Add one block to the chain of each project and day that got entries; last in its transaction, for it locks."""
+    rows = [
+        (row["project"], row["day"], row["digest"], row["batch"], row["entries"], row["amount_usd"]) for row in digests
+    ]
+    await connection.execute(SEAL, *map(list, zip(*rows, strict=True)))
 
 
 async def add_to_rollups(connection: Connection, posting: Posting) -> None:
@@ -161,7 +251,8 @@ async def add_to_rollups(connection: Connection, posting: Posting) -> None:
     latency = _latency_rows(posting)
     if latency:
         await connection.execute(ADD_TO_LATENCY, *_joined(latency))
-    await connection.execute(ADD_TO_HOURS, *_joined(_hour_rows(posting)))
+    await connection.execute(ADD_TO_HOURS, *_joined(_rows_by(HOUR_US, posting)))
+    await connection.execute(ADD_TO_DAYS, *_joined(_rows_by(DAY_US, posting)))
 
 
 def _session_rows(posting: Posting) -> list[tuple[str, ...]]:
@@ -183,12 +274,15 @@ def _latency_rows(posting: Posting) -> list[tuple[str, ...]]:
     return [(*map(str, key), str(count)) for key, count in sorted(counts.items())]
 
 
-def _hour_rows(posting: Posting) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for key, sums in sorted(posting.hours.items(), key=_by_key):
-        group = tuple(map(str, key))
-        rows += [(*group, meter, *_amounts(values)) for meter, values in sorted(sums.meters.items())]
-    return rows
+def _rows_by(length_us: int, posting: Posting) -> list[tuple[str, ...]]:
+    """Return the sums of a posting by hour or by day, in key order."""
+    sums: dict[tuple[int | str, ...], list[int]] = {}
+    for (hour_us, project, agent, provider, model, modality), hour in posting.hours.items():
+        for meter, values in hour.meters.items():
+            key = (hour_us - hour_us % length_us, project, agent, provider, model, modality, meter)
+            held = sums.get(key)
+            sums[key] = list(values) if held is None else [one + other for one, other in zip(held, values, strict=True)]
+    return [(*map(str, key), *_amounts(values)) for key, values in sorted(sums.items(), key=_by_key)]
 
 
 def _amounts(values: Sequence[int]) -> tuple[str, ...]:

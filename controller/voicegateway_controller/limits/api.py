@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
+from voicegateway_controller.access.rules import require_all_projects
 from voicegateway_controller.declared.http import expected_revision, read_model, takes
-from voicegateway_controller.errors import Forbidden
 from voicegateway_controller.http.auth import Operator, Reader
+from voicegateway_controller.http.owned import resources_of
 from voicegateway_controller.limits import schemas
-from voicegateway_controller.resources import Resources
 
 router = APIRouter(prefix="/api/v1/limits", tags=["limits"])
 
@@ -20,7 +20,7 @@ async def limits(request: Request, response: Response, access: Reader) -> schema
 
     A token of some projects sees their limits and those of no project.
     """
-    report = await _resources(request).limits_view.report(allows=access.allows)
+    report = await resources_of(request).limits_view.report(allows=access.allows)
     response.headers["ETag"] = f'"{report.revision}"'
     return report
 
@@ -34,12 +34,11 @@ async def declare(
     ] = None,
 ) -> schemas.Applied:
     """Replace the whole set; refused with the reason when anything in it is wrong. Holds everywhere within a second."""
-    if access.projects is not None:
-        raise Forbidden("limits hold for the whole fleet: this needs a token that reaches all projects")
+    require_all_projects(access, "limits hold for the whole fleet")
     expected = expected_revision(if_match, kind="limits")
     asked = await read_model(request, schemas.NewLimits, kind="limits")
-    service = _resources(request).limits
-    revision, is_changed = await service.apply(asked.limits, by=access.token_id, expected=expected)
+    service = resources_of(request).limits
+    revision, is_changed = await service.apply(asked.limits, by=access.actor, expected=expected)
     return schemas.Applied(revision=revision, is_changed=is_changed, pools=len(service.validate(asked.limits)))
 
 
@@ -47,9 +46,4 @@ async def declare(
 async def simulate(request: Request, access: Reader) -> schemas.Simulation:
     """Replay recorded requests against limits; changes nothing. A token of some projects replays theirs only."""
     asked = await read_model(request, schemas.Simulate, kind="limits")
-    return await _resources(request).simulations.run(asked, access, now=datetime.now(UTC))
-
-
-def _resources(request: Request) -> Resources:
-    resources: Resources = request.app.state.resources
-    return resources
+    return await resources_of(request).simulations.run(asked, access, now=datetime.now(UTC))

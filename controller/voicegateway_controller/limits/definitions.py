@@ -36,10 +36,6 @@ class Definitions:
         """Return the pools that concern these projects, without what they say of other projects."""
         return tuple(pool_for(pool, allows) for pool in self.pools if reaches(pool.selector.project, allows))
 
-    def document_for(self, allows: Allows) -> list[Declared]:
-        """Return the declarations that concern these projects, without what they say of other projects."""
-        return [_declared_for(each, allows) for each in self.document if reaches(each.get("project") or "", allows)]
-
 
 def pool_for(pool: PoolSpec, allows: Allows) -> PoolSpec:
     """Return a pool without the weights and shares of projects out of reach."""
@@ -72,15 +68,6 @@ def stored_pools(document: Sequence[Declared], *, providers: frozenset[str]) -> 
     """
     named = {each["provider"] for each in document if isinstance(each.get("provider"), str)}
     return parse_limits(document, providers=providers | named)
-
-
-def _declared_for(declared: Declared, allows: Allows) -> Declared:
-    shown = dict(declared)
-    for name in ("weights", "min_shares"):
-        given = shown.get(name)
-        if isinstance(given, Mapping):
-            shown[name] = {project: value for project, value in given.items() if allows(project)}
-    return shown
 
 
 def _refuse_lost_rate(pool: PoolSpec) -> None:

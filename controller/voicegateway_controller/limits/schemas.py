@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from voicegateway_controller.declared.shown import Effective
+
 
 class NewLimits(BaseModel):
     """A whole set of declarations; it replaces the one in force."""
@@ -104,7 +106,8 @@ class LimitsReport(BaseModel):
     created_at: datetime | None
     created_by: str = Field(description="The id of the token that declared them.")
     is_live: bool = Field(description="False while Redis is away: then nobody knows how the pools are.")
-    limits: list[dict[str, Any]] = Field(description="The declarations as given.")
+    limits: list[dict[str, Any]] = Field(description="What is managed, as given: what PUT replaces.")
+    effective: list[Effective] = Field(description="What holds, each resource with the layer that it is from.")
     pools: list[Pool]
     learned: list[LearnedLimit]
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from voicegateway_controller.declared.shown import effective_for, managed_for
 from voicegateway_controller.errors import RedisUnavailable
 from voicegateway_controller.limits import schemas
 from voicegateway_controller.limits.pools import Pools, PoolState
@@ -39,6 +40,7 @@ class LimitsView:
         """
         definitions = self._limits.current()
         pools = definitions.pools_for(allows)
+        limits, effective = managed_for(self._limits, allows), effective_for(self._limits, allows)
         try:
             learned = await self._signals.learned()
             states = await self._states(pools, allows)
@@ -51,7 +53,8 @@ class LimitsView:
             created_at=definitions.created_at,
             created_by=definitions.created_by,
             is_live=is_live,
-            limits=[dict(each) for each in definitions.document_for(allows)],
+            limits=limits,
+            effective=effective,
             pools=[_pool(spec, state, learned) for spec, state in zip(pools, states, strict=True)],
             learned=[_learned(each) for each in learned],
         )

@@ -18,6 +18,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     admin_token: str
     worker_token: str
     pid: int
+    database_url: str = ""
+    """For commands that read the database themselves; of the local stack while it runs."""
 
     def write(self, home: Path) -> None:
         """Replace the file in one step."""

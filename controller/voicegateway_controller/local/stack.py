@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final
 
 import requests
+from msgspec import structs
 
 from voicegateway_controller.access.rules import Role, new_token, parse_token
 from voicegateway_controller.access.service import list_tokens, register_token
@@ -18,11 +19,15 @@ from voicegateway_controller.embedded.ports import choose_port, is_free
 from voicegateway_controller.local import inference
 from voicegateway_controller.local.child import Child
 from voicegateway_controller.local.connection import Connection
+from voicegateway_controller.vault.ring import new_secret
+from voicegateway_controller.vault.secret_file import ensure_secret
 from voicegateway_shared.errors import ConfigurationError
 
 READY_S_MAX: Final = 30.0
 READY_INTERVAL_S: Final = 0.05
 PROBE_TIMEOUT_S: Final = 2.0
+VAULT_FILE: Final = "vault"
+"""In the home's folder of secrets: what seals vendors' keys there. Whoever loses it gives the keys anew."""
 
 
 class LocalStack:
@@ -43,6 +48,8 @@ class LocalStack:
     ) -> None:
         """Take where everything is; an inference server runs only where a port is given for it."""
         self.home = home.expanduser().absolute()
+        self.settings: dict[str, str] = {}
+        """More of the controller's and runner's settings, by their names in the environment; read when they start."""
         self.services = EmbeddedServices(self.home, database_url=database_url, redis_url=redis_url)
         self.controller: Child
         self.runner: Child
@@ -76,7 +83,7 @@ class LocalStack:
             await upgrade(self.services.database_url)
             self.runner.start()
             await self._register_tokens()
-            self.connection.write(self.home)
+            structs.replace(self.connection, database_url=self.services.database_url).write(self.home)
             await self._ready()
             self._start_inference()
         except BaseException:
@@ -112,12 +119,25 @@ class LocalStack:
             "VOICEGATEWAY_RUNNER_PORT": "0",
             "VOICEGATEWAY_HOME": str(self.home),
             "VOICEGATEWAY_LOG_FORMAT": "text",
+            # This home's own tokens are the first ones.
+            "VOICEGATEWAY_BOOTSTRAP": "false",
+            **self._vault_environment(),
+            **self.settings,
         }
         module = "voicegateway_controller"
         self.controller = Child("controller", module, "controller", environment=environment, log_folder=logs)
         self.runner = Child("runner", module, "runner", environment=environment, log_folder=logs)
         self._children = [self.controller, self.runner]
         self.controller.start()
+
+    def _vault_environment(self) -> dict[str, str]:
+        """The secrets of this home's vault; made on first use, unless somebody keeps them elsewhere."""
+        if os.environ.get("VOICEGATEWAY_VAULT_SECRETS_FILE"):
+            return {}
+        path = self.home / "secrets" / VAULT_FILE
+        if not os.environ.get("VOICEGATEWAY_VAULT_SECRETS"):
+            ensure_secret(path, new_secret())
+        return {"VOICEGATEWAY_VAULT_SECRETS_FILE": str(path)} if path.exists() else {}
 
     def _start_inference(self) -> None:
         """Once the controller is there: it is a holder as any worker."""

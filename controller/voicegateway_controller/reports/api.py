@@ -7,6 +7,8 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BeforeValidator
 
 from voicegateway_controller.http.auth import Reader
+from voicegateway_controller.http.owned import resources_of
+from voicegateway_controller.http.pages import LIMIT_DEFAULT, Cursor, Limit
 from voicegateway_controller.reports import schemas
 from voicegateway_controller.reports.service import Reports
 
@@ -27,8 +29,7 @@ Project = Annotated[str | None, Query(description="Only this project; all that t
 
 
 def _reports(request: Request) -> Reports:
-    reports: Reports = request.app.state.resources.reports
-    return reports
+    return resources_of(request).reports
 
 
 @router.get("/costs", summary="Spend by key")
@@ -72,11 +73,12 @@ async def latency(request: Request, access: Reader, since: Since = None, project
 async def sessions(
     request: Request,
     access: Reader,
-    limit: Annotated[int, Query(ge=1, le=500, description="How many.")] = 50,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
     project: Project = None,
 ) -> schemas.Sessions:
     """Calls with what they cost, the one that started last first."""
-    return await _reports(request).sessions(access, limit=limit, project=project)
+    return await _reports(request).sessions(access, cursor=cursor, limit=limit, project=project)
 
 
 @router.get("/live", summary="What is running now")

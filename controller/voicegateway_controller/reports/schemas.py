@@ -98,6 +98,7 @@ class Sessions(BaseModel):
     """Calls, the one that started last first."""
 
     rows: list[SessionRow]
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
 class LiveSession(BaseModel):

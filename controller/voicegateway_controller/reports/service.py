@@ -12,6 +12,7 @@ from voicegateway_controller.db.engine import raw_connection
 from voicegateway_controller.db.sqlfile import load_sql
 from voicegateway_controller.errors import RedisUnavailable
 from voicegateway_controller.fleet import Fleet
+from voicegateway_controller.http.pages import Keyset
 from voicegateway_controller.ledger import bucket_middle_ms
 from voicegateway_controller.logs import get_logger
 from voicegateway_controller.reports import schemas
@@ -24,6 +25,7 @@ MINUTES_MAX: Final = 60
 """Minutes are summed from entries, so only recent ones."""
 TIMEOUT_S: Final = 15.0
 """A report that takes longer is refused rather than left running beside the ledger."""
+_SESSIONS: Final = Keyset("sessions", datetime, str, str)
 _HOUR: Final = timedelta(hours=1)
 _decode_usage: Final = msgspec.json.Decoder(dict[str, int]).decode
 _log = get_logger(__name__)
@@ -113,16 +115,29 @@ class Reports:
             ]
         )
 
-    async def sessions(self, access: Access, *, limit: int, project: str | None) -> schemas.Sessions:
+    async def sessions(
+        self, access: Access, *, cursor: str | None, limit: int, project: str | None
+    ) -> schemas.Sessions:
         """Return the calls that started last. While Redis is away none of them is known to be live."""
-        rows = await self._fetch("sessions", reachable(access, project), limit)
+        filters = {"project": project}
+        key = _SESSIONS.read(cursor, filters=filters) or (None, None, None)
+        rows = await self._fetch("sessions", reachable(access, project), limit + 1, *key)
+        page = _SESSIONS.cut(
+            rows,
+            limit=limit,
+            key=lambda row: (row["started_at"], row["session_id"], row["project"]),
+            filters=filters,
+        )
         try:
             live = set(await self._fleet.live_sessions(allows=access.allows))
         except RedisUnavailable as error:
             _log.warning("sessions.liveness_unknown", error=str(error))
             live = set()
         return schemas.Sessions(
-            rows=[schemas.SessionRow(live=(row["session_id"], row["project"]) in live, **dict(row)) for row in rows]
+            rows=[
+                schemas.SessionRow(live=(row["session_id"], row["project"]) in live, **dict(row)) for row in page.rows
+            ],
+            next=page.next,
         )
 
     async def live(self, access: Access) -> schemas.Live:

@@ -5,11 +5,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
+from voicegateway_controller.access.rules import require_all_projects
 from voicegateway_controller.declared.http import expected_revision, read_model, takes
-from voicegateway_controller.errors import Forbidden
+from voicegateway_controller.declared.shown import effective_for, managed_for
+from voicegateway_controller.errors import Forbidden, NotFound
 from voicegateway_controller.http.auth import Operator, Reader
-from voicegateway_controller.resources import Resources
+from voicegateway_controller.http.documented import refuses
+from voicegateway_controller.http.owned import resources_of
 from voicegateway_controller.routing import schemas
+from voicegateway_controller.routing.definitions import joined, split
 from voicegateway_controller.routing.explaining import Question
 
 router = APIRouter(prefix="/api/v1", tags=["routing"])
@@ -17,14 +21,18 @@ router = APIRouter(prefix="/api/v1", tags=["routing"])
 
 @router.get("/routing", summary="The declared chains, stacks and defaults")
 async def routing(request: Request, response: Response, access: Reader) -> schemas.RoutingDeclared:
-    """What is declared, as given. A token of some projects sees their sections and everybody's."""
-    definitions = _resources(request).routings.current()
+    """What is managed, as PUT takes it, and what holds of all layers.
+
+    A token of some projects sees their sections and everybody's.
+    """
+    definitions = resources_of(request).routings.current()
     response.headers["ETag"] = f'"{definitions.revision}"'
     return schemas.RoutingDeclared(
         revision=definitions.revision,
         created_at=definitions.created_at,
         created_by=definitions.created_by,
-        routing=definitions.document_for(access.allows),
+        routing=joined(split(managed_for(resources_of(request).routings, access.allows))),
+        effective=effective_for(resources_of(request).routings, access.allows),
     )
 
 
@@ -37,11 +45,10 @@ async def declare(
     ] = None,
 ) -> schemas.RoutingApplied:
     """Replace the whole set; refused with the reason when anything in it is wrong. Holds everywhere within a second."""
-    if access.projects is not None:
-        raise Forbidden("routing holds for the whole fleet: this needs a token that reaches all projects")
+    require_all_projects(access, "routing holds for the whole fleet")
     expected = expected_revision(if_match, kind="routing")
     asked = await read_model(request, schemas.NewRouting, kind="routing")
-    applied = await _resources(request).routings.apply(asked.routing, by=access.token_id, expected=expected)
+    applied = await resources_of(request).routings.apply(asked.routing, by=access.actor, expected=expected)
     return schemas.RoutingApplied(
         revision=applied.revision,
         is_changed=applied.is_changed,
@@ -51,7 +58,7 @@ async def declare(
     )
 
 
-@router.get("/resolve", summary="Who would serve a request now")
+@router.get("/resolve", summary="Who would serve a request now", responses=refuses(NotFound))
 async def resolve(
     request: Request,
     access: Reader,
@@ -79,10 +86,5 @@ async def resolve(
         asked=tuple(asked or ()), modality=modality, project=project, session=session, accounts=accounts
     )
     now = datetime.now(UTC)
-    explanation = await _resources(request).explainer.explain(question, allows=access.allows, now=now)
+    explanation = await resources_of(request).explainer.explain(question, allows=access.allows, now=now)
     return schemas.Resolution.of(explanation, project=project, as_of=now)
-
-
-def _resources(request: Request) -> Resources:
-    resources: Resources = request.app.state.resources
-    return resources

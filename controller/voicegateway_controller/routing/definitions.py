@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from voicegateway_controller.declared import Allows, Declared, reaches, refuse_odd_texts
+from voicegateway_controller.declared import Allows, Declared, refuse_odd_texts
 from voicegateway_controller.errors import BadRequest
 from voicegateway_shared.errors import ConfigurationError
 from voicegateway_shared.routing import ProjectDefault, Routing, Stack, parse_routing
@@ -52,10 +52,6 @@ class RoutingDefinitions:
                 self._parts.clear()
             self._parts[seen] = _part(self.routing, {"", *seen})
         return self._parts[seen]
-
-    def document_for(self, allows: Allows) -> dict[str, Any]:
-        """Return the declaration as a person writes it, without the sections of projects out of reach."""
-        return joined([each for each in self.document if reaches(each[_PROJECT], allows)])
 
 
 def validated(document: object, *, providers: frozenset[str]) -> Routing:

@@ -4,7 +4,7 @@ Workers choose by the same rules from what they were told. What only a worker kn
 its keys, what it saw of a vendor in the last second.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -94,7 +94,7 @@ class Explainer:
         pools: Pools,
         budgets: Budgets,
         standings: Standings,
-        catalog: Catalog,
+        catalog: Callable[[], Catalog],
         health: Health | None = None,
     ) -> None:
         self._routings, self._limits, self._pools = routings, limits, pools
@@ -131,7 +131,7 @@ class Explainer:
         """Say of a model by itself what it does, where the prices tell."""
         if part.modality:
             return part
-        return part.of(modality_of(part.candidates, self._catalog))
+        return part.of(modality_of(part.candidates, self._catalog()))
 
     def _explained(self, part: Part, question: Question, known: _Now, now: datetime) -> Explained:
         found = [self._standing(each, part.modality, question, known, now) for each in part.candidates]
@@ -183,7 +183,13 @@ class Explainer:
         )
 
     def _cost(self, target: Target, now: datetime) -> tuple[int | None, str]:
-        prices = self._catalog.model(provider=target.provider, model=target.model, modality=target.modality)
+        prices = self._catalog().model(
+            provider=target.provider,
+            model=target.model,
+            modality=target.modality,
+            project=target.project,
+            account=target.account,
+        )
         if isinstance(prices, str):
             return None, prices
         request = RatingRequest(

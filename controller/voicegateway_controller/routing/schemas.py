@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from voicegateway_controller.declared.shown import Effective
 from voicegateway_controller.routing.explaining import Explained, Explanation
 from voicegateway_shared.money import format_nano_usd
 from voicegateway_shared.routing.typical import TYPICAL_USAGE
@@ -36,7 +37,10 @@ class RoutingDeclared(BaseModel):
     revision: int
     created_at: datetime | None
     created_by: str = Field(description="The id of the token that declared it.")
-    routing: dict[str, Any] = Field(description="As a routing file says it; without the sections of other projects.")
+    routing: dict[str, Any] = Field(
+        description="What is managed, as a routing file says it: what PUT replaces; without sections of other projects."
+    )
+    effective: list[Effective] = Field(description="What holds, each resource with the layer that it is from.")
 
 
 class Reason(BaseModel):

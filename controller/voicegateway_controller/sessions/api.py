@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from voicegateway_controller.http.auth import Operator, Reader
+from voicegateway_controller.http.owned import resources_of
 from voicegateway_controller.sessions import schemas
 from voicegateway_controller.sessions.service import SessionEnding
 
@@ -33,5 +34,4 @@ async def endings(request: Request, access: Reader) -> schemas.Endings:
 
 
 def _ending(request: Request) -> SessionEnding:
-    found: SessionEnding = request.app.state.resources.session_ending
-    return found
+    return resources_of(request).session_ending

@@ -16,7 +16,7 @@ SENTENCE_CHARS_MAX: Final = 300
 """Some twenty seconds of speech: nobody should pay for a longer goodbye."""
 REASON_CHARS_MAX: Final = 300
 ESCALATE_AFTER_MS: Final = 10_000
-"""A worker in a call speaks to us every two seconds, so it has had four chances to hear of it."""
+"""A worker in a call speaks to us every second, so it has had ten chances to hear of it."""
 SPOKEN_MS_PER_CHAR: Final = 80
 """Slow speech: a sentence that is being spoken is not cut off."""
 DEFAULT_CHARS: Final = 100

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller.access.rules import Access
+from voicegateway_controller.audit import Change, record_change
 from voicegateway_controller.db.engine import raw_connection
 from voicegateway_controller.db.sqlfile import load_sql
 from voicegateway_controller.errors import BadRequest, Forbidden, NotFound
@@ -77,6 +78,7 @@ class SessionEnding:
                 "sessions.end_ordered", by=access.token_id, sessions=len(taken), reason=asked.reason,
                 over=None if over is None else str(over),
             )  # fmt: skip
+            await self._record(access, taken, asked, over=over)
             for start in range(0, len(taken), TOGETHER):
                 told = await asyncio.gather(
                     *(
@@ -89,6 +91,28 @@ class SessionEnding:
                 for each, directive in zip(taken[start : start + TOGETHER], told, strict=True):
                     each.directive = directive.id
         return schemas.Told(is_dry_run=asked.dry_run, sessions=taken, left_out=len(matching) - len(taken))
+
+    async def _record(
+        self, access: Access, taken: list[schemas.SessionToEnd], asked: schemas.EndOne, *, over: Decimal | None
+    ) -> None:
+        """Before anybody is told: an order that reached some of them must not be missing from the log."""
+        if not taken:
+            return
+        projects = {each.project for each in taken}
+        change = Change(
+            actor=access.actor,
+            action="sessions.end",
+            resource=f"sessions/{taken[0].session_id}" if len(taken) == 1 else "sessions",
+            project=projects.pop() if len(projects) == 1 else "",
+            reason=asked.reason,
+            after={
+                "sessions": [each.session_id for each in taken],
+                "sentence": asked.sentence,
+                "over_usd": None if over is None else str(over),
+            },
+        )
+        async with raw_connection(self._engine) as connection, connection.transaction():
+            await record_change(connection, change)
 
     async def _with_amounts(self, live: list[SessionPresence], *, over: Decimal | None) -> list[schemas.SessionToEnd]:
         ids, projects = [each.session_id for each in live], [each.project for each in live]

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from voicegateway_controller.usage.columns import INDEX
 from voicegateway_controller.usage.otlp import DecodeError, KeyValue
+from voicegateway_controller.validation.rules import VENDOR_SAYS
 from voicegateway_shared.telemetry import attributes as names
 from voicegateway_shared.usage import METERS
 
@@ -24,6 +25,7 @@ MEMO: dict[bytes, Parsed] = {}
 _NUMBERS: dict[bytes, str] = {}
 _REMEMBERED_BITS: Final = 14
 """Varints of at most two bytes are remembered: at most 16,512 of them."""
+_COUNTED: Final = frozenset({_KIND_USAGE, _KIND_REPORTED})
 _IGNORE: Final[Parsed] = (IGNORED, None, "")
 
 
@@ -63,6 +65,8 @@ def _slots() -> dict[bytes, tuple[int, Any, bool]]:
     for meter in METERS:
         slots[names.USAGE_PREFIX + meter] = (_KIND_USAGE, f'"{meter}":', False)
         slots[names.REPORTED_PREFIX + meter] = (_KIND_REPORTED, f'"{meter}":', False)
+        # One column holds both opinions: the plugin's under the meter's name, the vendor's with this before it.
+        slots[names.TOLD_PREFIX + meter] = (_KIND_REPORTED, f'"{VENDOR_SAYS}{meter}":', False)
     # Said better by our own attributes; duplicates for the user's own observability.
     for key in (
         names.OPERATION,
@@ -94,10 +98,10 @@ def parse(raw: bytes) -> Parsed:
         return _parse_any(raw)
     kind, target, remembered = slot
     tag = raw[key_end + 2]
-    if kind == _KIND_USAGE and tag == 0x18:
+    if kind in _COUNTED and tag == 0x18:
         digits = raw[key_end + 3 :]
         number = _NUMBERS.get(digits) or _number(digits, QUANTITY_MAX)
-        return (USAGE, target, number) if number else _parse_any(raw)
+        return (USAGE if kind == _KIND_USAGE else REPORTED, target, number) if number else _parse_any(raw)
     if kind == _KIND_IGNORED:
         return _IGNORE
     parsed: Parsed

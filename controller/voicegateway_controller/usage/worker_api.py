@@ -9,7 +9,7 @@ from voicegateway_controller import metrics
 from voicegateway_controller.errors import UnsupportedMediaType
 from voicegateway_controller.http.auth import Worker
 from voicegateway_controller.http.body import read_body
-from voicegateway_controller.resources import Resources
+from voicegateway_controller.http.owned import resources_of
 from voicegateway_controller.usage.service import Receipt
 from voicegateway_shared.errors import VoiceGatewayError
 
@@ -23,7 +23,7 @@ _ACCEPTED: Final = ExportTraceServiceResponse().SerializeToString()
 @router.post("/v1/traces", summary="Deliver spans (OTLP/HTTP, protobuf)", tags=["worker"])
 async def traces(request: Request, access: Worker) -> Response:
     """Answer 200 once every span is in Postgres, or refused for good and quarantined (`partial_success`)."""
-    resources: Resources = request.app.state.resources
+    resources = resources_of(request)
     try:
         is_gzip = _encoding(request)
         async with resources.intake.place():

@@ -1,6 +1,29 @@
--- Spend per key between two full hours, from the hourly rollup. $1 by, $2 since, $3 until, $4 projects or null, $5 limit.
+-- Spend per key between two full hours: whole days from the daily rollup, the hours at both ends from the hourly one.
+-- $1 by, $2 since, $3 until, $4 projects or null, $5 limit.
 -- The meter 'requests' counts each request once; it is no usage of its own.
-WITH per_meter AS (
+WITH whole AS (
+    SELECT date_trunc('day', $2::timestamptz + interval '1 day' - interval '1 microsecond', 'UTC') AS first,
+           date_trunc('day', $3::timestamptz, 'UTC') AS last
+), edge AS (
+    -- Without a whole day in between, all of it is hours.
+    SELECT CASE WHEN $1::text <> 'hour' AND first < last THEN first ELSE $3 END AS first,
+           CASE WHEN $1::text <> 'hour' AND first < last THEN last ELSE $3 END AS last
+    FROM whole
+), part AS (
+    SELECT day::timestamp AT TIME ZONE 'UTC' AS hour, project, agent, provider, model, modality, meter, requests,
+           quantity, amount_usd, estimated_requests, unrated_requests
+    FROM rollup_day
+    WHERE day >= (SELECT (first AT TIME ZONE 'UTC')::date FROM edge)
+      AND day < (SELECT (last AT TIME ZONE 'UTC')::date FROM edge)
+    UNION ALL
+    SELECT hour, project, agent, provider, model, modality, meter, requests, quantity, amount_usd, estimated_requests,
+           unrated_requests
+    FROM rollup_hour WHERE hour >= $2 AND hour < (SELECT first FROM edge)
+    UNION ALL
+    SELECT hour, project, agent, provider, model, modality, meter, requests, quantity, amount_usd, estimated_requests,
+           unrated_requests
+    FROM rollup_hour WHERE hour >= (SELECT last FROM edge) AND hour < $3
+), per_meter AS (
     SELECT
         CASE $1::text
             WHEN 'provider' THEN provider
@@ -17,8 +40,8 @@ WITH per_meter AS (
         sum(amount_usd) AS amount_usd,
         sum(estimated_requests) AS estimated_requests,
         sum(unrated_requests) AS unrated_requests
-    FROM rollup_hour
-    WHERE hour >= $2 AND hour < $3 AND ($4::text[] IS NULL OR project = ANY ($4))
+    FROM part
+    WHERE $4::text[] IS NULL OR project = ANY ($4)
     GROUP BY 1, 2
 ), per_key AS (
     SELECT

@@ -1,0 +1,2 @@
+-- The number of the newest version of the configuration.
+SELECT coalesce(max(number), 0) FROM configuration_version

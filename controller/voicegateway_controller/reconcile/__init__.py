@@ -1,0 +1,1 @@
+"""What vendors say they are owed, against what the ledger says."""

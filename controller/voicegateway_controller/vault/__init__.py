@@ -1,0 +1,1 @@
+"""Vendors' keys: sealed in Postgres, masked wherever shown, leased to workers in memory."""
