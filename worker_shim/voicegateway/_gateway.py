@@ -7,7 +7,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from voicegateway import tracing
+from voicegateway import _enroll, tracing
 from voicegateway._on_request import accept, decide
 from voicegateway.options import Options
 from voicegateway.routing.asked import Model
@@ -111,6 +111,37 @@ class Gateway:
         """
         return self._on_request(accept, given) if not callable(given) else functools.partial(self._on_request, given)
 
+    def enroll(self, server: Any) -> Any:
+        """Let the fleet see and drain this worker; returns the `AgentServer` or `WorkerOptions` it was given.
+
+        `server = gateway.enroll(AgentServer())`, or `cli.run_app(gateway.enroll(WorkerOptions(…)))`. From then on the
+        controller knows the worker's load and jobs, and can drain it: its load is reported as full, offered jobs are
+        left to others, calls go on to their end. Job processes warm up (`prewarm`), and each offered job asks its
+        budgets (`on_request`). What the server has of its own (`load_fnc`, `on_request`, `setup_fnc`) is kept and
+        asked as before. Never raises; without a controller it changes nothing that can be noticed.
+        """
+        return _enroll.enroll(self, server)
+
+    def prewarm(self, given: Any = None) -> Any:
+        """Have keys, limits, chains and prices here before a job comes. Give it to LiveKit as `setup_fnc`.
+
+        `AgentServer(setup_fnc=gateway.prewarm)`, or `WorkerOptions(prewarm_fnc=gateway.prewarm)`; around a function of
+        your own, `gateway.prewarm(mine)`. Waits a second at most, and never raises.
+        """
+        if callable(given):
+            return _enroll.Prewarm(self, given)
+        _enroll.warm_up(self._runtime())
+        return None
+
+    async def ready(self, timeout_s: float = _enroll.READY_WITHIN_S) -> bool:
+        """Wait until the controller has told this process of keys, limits and chains; at once when it has.
+
+        Returns False when it did not in time; calls go on with what is here. Without a controller there is nothing to
+        wait for. Good at the beginning of a job's entrypoint: a model whose key is leased is then resolved without a
+        wait.
+        """
+        return await _enroll.ready(self._runtime(), timeout_s)
+
     async def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until every settled request is on disk and, if a controller is set, acknowledged.
 
@@ -134,6 +165,10 @@ class Gateway:
     async def aclose(self) -> None:
         """Settle, flush and stop this process's metering. The next request starts it anew."""
         await asyncio.to_thread(reset_runtime)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # LiveKit hands `setup_fnc` to its job processes: what they need of a gateway is what it was told.
+        return type(self), (self._given_options,)
 
     async def __aenter__(self) -> "Gateway":
         return self

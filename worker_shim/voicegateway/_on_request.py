@@ -50,7 +50,13 @@ async def accept(request: Any) -> None:
 
 
 async def decide(runtime: Runtime, handler: Handler, request: Any) -> None:
-    """Reject a job that a budget cannot pay for, else let the handler decide, later where a budget throttles."""
+    """Reject a job that a budget cannot pay for, else let the handler decide, later where a budget throttles.
+
+    A drained worker leaves it to another one, unasked.
+    """
+    if runtime.duty.is_ordered_off:
+        await _leave(request)
+        return
     verdict = Verdict()
     try:
         verdict = await _verdict(runtime, request.job)
@@ -68,6 +74,15 @@ async def decide(runtime: Runtime, handler: Handler, request: Any) -> None:
     if verdict.is_throttled:
         await slow_down(SLOWED_BY_S)
     await handler(request)
+
+
+async def _leave(request: Any) -> None:
+    """Leave a job to another worker; a rejection as of a used-up budget ends the job for all."""
+    try:
+        await request.reject(terminate=False)
+    except TypeError:
+        # LiveKit's older releases know one way of rejecting, which is this one.
+        await request.reject()
 
 
 async def _verdict(runtime: Runtime, job: Any) -> Verdict:

@@ -93,6 +93,8 @@ def _facts(record: RequestRecord) -> tuple[dict[str, str], dict[str, int]]:
         integers[names.USAGE_PREFIX + meter] = quantity
     for meter, quantity in record.reported.items():
         integers[names.REPORTED_PREFIX + meter] = quantity
+    for meter, quantity in record.vendor_counts().items():
+        integers[names.TOLD_PREFIX + meter] = quantity
     return strings, integers
 
 

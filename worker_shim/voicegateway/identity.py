@@ -35,6 +35,8 @@ class Identity:
     room: str
     started_at: str
     priority: Priority = "live"
+    worker_id: str = ""
+    """LiveKit's name of the worker whose job process this is."""
     carrier: Any = field(default=None, compare=False, repr=False)
     """What stands here for an agent session that runs elsewhere; None where the session itself runs here."""
 
@@ -90,9 +92,15 @@ def _job_identity(context: Any) -> Identity:
         room=job.room.name,
         started_at=now_text(),
         priority=_priority_of(job),
+        worker_id=_worker_id(context),
     )
     context._voicegateway_identity = identity
     return identity
+
+
+def _worker_id(context: Any) -> str:
+    worker_id = getattr(context, "worker_id", "")
+    return worker_id if isinstance(worker_id, str) else ""
 
 
 @lru_cache(maxsize=1)

@@ -3,14 +3,17 @@
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final
 
 from voicegateway_shared.errors import ConfigurationError
 from voicegateway_shared.routing import Routing, parse_routing
+from voicegateway_shared.worker_section import CHECKS, refuse_unknown_option
+
+if TYPE_CHECKING:
+    from voicegateway_shared.document import Document
 
 logger = logging.getLogger("voicegateway")
 
@@ -18,8 +21,8 @@ OUTBOX_BYTES_MAX_DEFAULT: Final = 512 * 1024 * 1024
 """Half a gigabyte holds about a million requests: days of detached work on a busy host."""
 ADMIT_WAIT_MS_DEFAULT: Final = 250
 """A pause that a caller hardly hears; LiveKit's own first retry comes 100 ms later."""
-ADMIT_WAIT_MS_MAX: Final = 10_000
-"""LiveKit's own timeout of an attempt."""
+PROBLEMS_MAX: Final = 10
+"""Mistakes of one file that are logged."""
 CONFIG_VARIABLE: Final = "VOICEGATEWAY_CONFIG"
 
 
@@ -29,7 +32,7 @@ class Options:
 
     url: str | None = None
     """The controller, `https://…`; none means detached: requests are metered into the outbox and wait there."""
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     """The worker token, `vgw_…`."""
     project: str = "default"
     """Who pays when neither the call nor the job says."""
@@ -71,142 +74,68 @@ class Options:
     def _read(cls, environ: Mapping[str, str]) -> tuple["Options", list[ConfigurationError]]:
         document, problems = _document(environ)
         given = _gather(document, environ, problems)
-        routing = _routing(document, environ, problems)
+        routing = _routing(document, problems)
         checked: dict[str, Any] = {}
         for name, (where, value) in given.items():
             try:
-                checked[name] = _CHECKS[name](where, value)
+                checked[name] = CHECKS[name](where, value)
             except ConfigurationError as problem:
-                problems.append(problem)
+                problems.append(_placed(document, str(problem)) if where.startswith("worker.") else problem)
         return cls(**checked, routing=routing), problems
 
 
-def _document(environ: Mapping[str, str]) -> tuple[object, list[ConfigurationError]]:
+def _document(environ: Mapping[str, str]) -> tuple["Document | None", list[ConfigurationError]]:
     """Return what the file says, nothing where there is none, and what is wrong with it."""
     path = environ.get(CONFIG_VARIABLE)
+    if not path:
+        return None, []
+    from voicegateway_shared.document import BYTES_MAX, DocumentWrong, read_document
+
     try:
-        return (_read_file(path) if path else None), []
-    except ConfigurationError as problem:
-        return None, [problem]
+        with Path(path).open("rb") as file:
+            return read_document(file.read(BYTES_MAX + 1), name=path), []
+    except OSError as error:
+        return None, [ConfigurationError(f"{CONFIG_VARIABLE}: cannot read {path}: {error.strerror}; name a file")]
+    except DocumentWrong as error:
+        return None, [ConfigurationError(str(problem)) for problem in error.problems[:PROBLEMS_MAX]]
 
 
 def _gather(
-    document: object, environ: Mapping[str, str], problems: list[ConfigurationError]
+    document: "Document | None", environ: Mapping[str, str], problems: list[ConfigurationError]
 ) -> dict[str, tuple[str, object]]:
     """Return each option that is given, with the place that gives it; note what is wrong."""
     given: dict[str, tuple[str, object]] = {}
-    known = [field.name for field in fields(Options) if field.name in _CHECKS]
-    path = environ.get(CONFIG_VARIABLE)
-    try:
-        section = _worker_section(document, path)
-    except ConfigurationError as problem:
-        section = {}
-        problems.append(problem)
-    for name, value in section.items():
-        if name not in known:
-            problems.append(
-                ConfigurationError(f"{path}: unknown key worker.{name}; known keys are {', '.join(sorted(known))}")
-            )
-        elif value is not None:
-            given[name] = (f"{path}: worker.{name}", value)
-    for name in known:
+    section = None if document is None else document.data.get("worker")
+    if document is not None and section is not None and not isinstance(section, dict):
+        problems.append(_placed(document, "worker: must be a mapping of option names to values"))
+        section = None
+    for name, value in (section or {}).items():
+        try:
+            refuse_unknown_option(name, "worker")
+        except ConfigurationError as problem:
+            if document is not None:
+                problems.append(_placed(document, str(problem)))
+            continue
+        if value is not None:
+            given[name] = (f"worker.{name}", value)
+    for name in CHECKS:
         variable = f"VOICEGATEWAY_{name.upper()}"
         if environ.get(variable):
             given[name] = (variable, environ[variable])
     return given
 
 
-def _routing(document: object, environ: Mapping[str, str], problems: list[ConfigurationError]) -> Routing:
-    section = document.get("routing") if isinstance(document, dict) else None
+def _placed(document: "Document | None", message: str) -> ConfigurationError:
+    """Return the error with the file's name, line and column, where the message begins with a place in the file."""
+    return ConfigurationError(message if document is None else document.explained(message))
+
+
+def _routing(document: "Document | None", problems: list[ConfigurationError]) -> Routing:
     try:
-        return parse_routing(section, where=f"{environ.get(CONFIG_VARIABLE)}: routing")
+        return parse_routing(None if document is None else document.data.get("routing"))
     except ConfigurationError as problem:
-        problems.append(problem)
+        problems.append(_placed(document, str(problem)))
         return Routing()
-
-
-def _read_file(path: str) -> object:
-    import yaml
-
-    try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{CONFIG_VARIABLE}: cannot read {path}: {error.strerror}; name a file") from error
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise ConfigurationError(f"{path}{where}: no valid YAML; mend the file") from error
-
-
-def _worker_section(document: object, path: str | None) -> dict[Any, Any]:
-    section = document.get("worker") if isinstance(document, dict) else document
-    if section is None:
-        return {}
-    if not isinstance(section, dict):
-        raise ConfigurationError(f"{path}: `worker:` must be a mapping of option names to values")
-    return section
-
-
-def _url(where: str, value: object) -> str:
-    text = _text(where, value).rstrip("/")
-    try:
-        parts = urlsplit(text)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address:
-        raise ConfigurationError(f"{where}: {text!r} is no http(s) URL; give the controller's address")
-    return text
-
-
-def _text(where: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{where}: {value!r} is no text; put it in quotes")
-    return value
-
-
-def _directory(where: str, value: object) -> Path:
-    return Path(_text(where, value))
-
-
-def _bytes(where: str, value: object) -> int:
-    try:
-        count = int(value) if isinstance(value, int | str) else 0
-    except ValueError:
-        count = 0
-    if count <= 0:
-        raise ConfigurationError(f"{where}: {value!r} is no size; give a whole number of bytes, at least 1")
-    return count
-
-
-def _wait_ms(where: str, value: object) -> int:
-    try:
-        milliseconds = int(value) if isinstance(value, int | str) and not isinstance(value, bool) else -1
-    except ValueError:
-        milliseconds = -1
-    if not 0 <= milliseconds <= ADMIT_WAIT_MS_MAX:
-        raise ConfigurationError(
-            f"{where}: {value!r} is no wait; give whole milliseconds from 0 to {ADMIT_WAIT_MS_MAX}"
-        )
-    return milliseconds
-
-
-def _is_true(where: str, value: object) -> bool:
-    text = str(value).lower()
-    if text not in ("true", "false"):
-        raise ConfigurationError(f"{where}: {value!r} is neither true nor false")
-    return text == "true"
-
-
-_CHECKS: Final[Mapping[str, Callable[[str, object], Any]]] = {
-    "url": _url,
-    "token": _text,
-    "project": _text,
-    "outbox_dir": _directory,
-    "outbox_bytes_max": _bytes,
-    "admit_wait_ms": _wait_ms,
-    "delete_room": _is_true,
-}
 
 
 def _expanded(directory: Path) -> Path:

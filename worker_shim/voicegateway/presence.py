@@ -18,10 +18,12 @@ class Presence:
 
     def __init__(self) -> None:
         self._recent: dict[str, tuple[Identity, str, float]] = {}
+        self.last: Identity | None = None
+        """Of the last call."""
 
     def note(self, record: RequestRecord) -> None:
         """Remember that a call was active just now."""
-        identity = record.identity
+        self.last = identity = record.identity
         self._recent[identity.session_id] = (identity, record.project, time.monotonic())
 
     def sessions(self, open_records: Iterable[RequestRecord]) -> tuple[SessionPresence, ...]:

@@ -20,6 +20,8 @@ BUDGET_USED_UP: Final = "budget_used_up"
 """Likewise, because of a budget, or of a guard of one."""
 SESSION_ENDED: Final = "session_ended"
 """Likewise, because we are ending its session."""
+KEY_GONE: Final = "key_gone"
+"""Likewise, because the vendor's key that the fleet lent was revoked or has expired, and there is no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,8 @@ class RequestRecord:
     """The running attempt's part of the limits."""
     money: Any = None
     """What it holds of budgets, until it has settled."""
+    loan: Any = None
+    """The leased key that its stream was made with, where its plugin has one."""
     live: Any = None
     """The handle of the agent session it belongs to, where that is known."""
     is_turned_away: bool = False
@@ -156,6 +160,8 @@ class RequestRecord:
     Of a language model that of the running attempt."""
     is_vendor_usage_whole: bool = False
     """It told all of it."""
+    told_counts: dict[str, int] = field(default_factory=dict)
+    """What the vendor said that it counted, by our meters, beside its token usage; for comparison, never rated."""
     realtime: Any = None
     """What counts a realtime session, or one of its responses: `realtime_count`."""
     is_settled: bool = False
@@ -287,6 +293,27 @@ class RequestRecord:
         if self.node is not None:
             counted["node_busy_ms"] = self.node.busy_ms(time.monotonic_ns())
         return counted
+
+    def vendor_counts(self) -> dict[str, int]:
+        """What the vendor itself said that it counted, as it said it; empty where it said nothing."""
+        if self.realtime is not None:
+            return {}
+        told = dict(self.told_counts)
+        if self.vendor_usage:
+            if self.is_vendor_usage_whole:
+                told |= self.vendor_usage
+        elif self.llm_usage is not None:
+            usage = self.llm_usage
+            told["input_tokens"], told["output_tokens"] = usage.prompt_tokens, usage.completion_tokens
+            if usage.prompt_cached_tokens:
+                told["cache_read_tokens"] = usage.prompt_cached_tokens
+        elif any(self.tts_tokens):
+            told["input_tokens"], told["output_tokens"] = self.tts_tokens
+        return told
+
+    def tell_count(self, meter: str, quantity: int) -> None:
+        """Note what the vendor counted on one of the request's connections; those of several add up."""
+        self.told_counts[meter] = self.told_counts.get(meter, 0) + quantity
 
     def count_chunks(self) -> None:
         """Count what a language model sent, and find the usage in it; a retry's chunks count too."""

@@ -14,12 +14,14 @@ from voicegateway.brief import brief_intent
 from voicegateway.budgets.around import ProcessAround
 from voicegateway.budgets.cashier import Cashier
 from voicegateway.budgets.pricing import rating_of
+from voicegateway.duty import Duty
 from voicegateway.encode import encode_span
 from voicegateway.guards import SessionGuards
 from voicegateway.health.book import HealthBook
 from voicegateway.health.desk import Desk
 from voicegateway.health.state import Health
 from voicegateway.health.target import target_of as health_target
+from voicegateway.keys import Keyring, Lend
 from voicegateway.limits.amounts import Habits
 from voicegateway.limits.book import LeaseBook
 from voicegateway.limits.signals import Signals
@@ -31,10 +33,11 @@ from voicegateway.presence import Presence
 from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway.routing.directory import Directory, memory_of
 from voicegateway.sessions import Sessions
+from voicegateway.steward import Steward
 from voicegateway_shared.ids import Incarnation, new_incarnation
 from voicegateway_shared.limits import Target
 from voicegateway_shared.usage import Outcome
-from voicegateway_shared.wire import SessionPresence
+from voicegateway_shared.wire import SessionPresence, WorkerState
 from voicegateway_shared.wire.money import Directive
 from voicegateway_shared.wire.sync import OutboxState
 
@@ -85,9 +88,13 @@ class Runtime:
         """None without a controller: then nobody counts for the fleet."""
         self.money: Cashier | None = None
         """Likewise."""
+        self.keys: Keyring | None = None
+        """Likewise: keys are then those of the environment alone."""
+        self.duty = Duty()
         if options.url is not None:
             self.money = self._cashier()
-            self.limits = self._attached(options.url, options.token, self.money)
+            self.keys = Keyring()
+            self.limits = self._attached(options.url, options.token, self.money, self.keys)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._close = util.Finalize(self, Runtime._at_exit, args=(self,), exitpriority=EXIT_PRIORITY)
@@ -159,6 +166,29 @@ class Runtime:
         """What is known of the vendor, the account and the model that a plugin would ask now."""
         return self.health.state(health_target(facts, model))
 
+    def lender(self, project: str) -> Lend | None:
+        """Return what lends a project the fleet's keys, waiting for the controller's word where none is here; or None.
+
+        Its wait is bounded to a second, and happens only where a model could not be resolved without a key.
+        """
+        keys, limits = self.keys, self.limits
+        if keys is None or limits is None:
+            return None
+
+        def ask() -> None:
+            self.start()
+            limits.syncer.ask()
+
+        return lambda provider: keys.borrow(provider, project, ask=ask)
+
+    def worker_state(self) -> WorkerState:
+        """How this process is."""
+        return self.duty.state(
+            identity=self._presence.last,
+            budgets_tag="" if self.money is None else self.money.book.tag,
+            routing_tag=self.directory.tag,
+        )
+
     def cost_of(self, target: Target, usage: Mapping[str, int], at: datetime) -> int | None:
         """What such a usage of a model costs in nano-dollars; None when it is not known yet, or has no price."""
         if self.money is None:
@@ -172,7 +202,7 @@ class Runtime:
         """Settle what is open, tell the controller, flush the outbox. Bounded to a few seconds."""
         self._close()
 
-    def _attached(self, url: str, token: str | None, money: Cashier) -> Limits:
+    def _attached(self, url: str, token: str | None, money: Cashier, keys: Keyring) -> Limits:
         book, signals = LeaseBook(), Signals()
         connection = SyncConnection(url, token)
         syncer = Syncer(
@@ -183,6 +213,7 @@ class Runtime:
             holder=self,
             money=money,
             routing=Desk(self.health, self.directory),
+            steward=Steward(keys, self.duty, self.worker_state),
         )
         self.sessions.on_done = syncer.ring
         return Limits(book=book, signals=signals, syncer=syncer)

@@ -1,7 +1,7 @@
 """Wire count: what was really handed to a vendor's sockets for one request."""
 
 import time
-from typing import Final
+from typing import Any, Final
 
 PCM16_BYTES_PER_SAMPLE: Final = 2
 NS_PER_MS: Final = 1_000_000
@@ -24,6 +24,7 @@ class WireCount:
         "attempt_characters",
         "characters_failed",
         "characters_sent",
+        "context",
         "is_used",
         "sample_rate",
     )
@@ -32,6 +33,8 @@ class WireCount:
         self.sample_rate = sample_rate
         self.is_used = False
         """True once a socket of this request was seen."""
+        self.context: Any = None
+        """The newest of its parts of sockets that are shared: `instrument.wire.owners`."""
         self.characters_sent = 0
         self.characters_failed = 0
         self.attempt_characters = 0

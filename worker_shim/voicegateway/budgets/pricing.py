@@ -41,6 +41,9 @@ _TIER: Final = "service_tier"
 
 _USUAL: Final[Mapping[str, str]] = {"mode": "streaming", "language": "", "voice": "", _TIER: ""}
 
+_Party = tuple[str, str]
+"""Project, and the vendor key's fingerprint."""
+_NOBODY: Final[_Party] = ("", "")
 Key = tuple[str, str, str]
 """Provider, model, modality."""
 
@@ -84,6 +87,8 @@ def rating_request(record: RequestRecord) -> "RatingRequest":
         usage=usage,
         context=circumstances(record),
         is_failed=outcome in ("error", "interrupted") or (outcome == "cancelled" and not record.is_estimated()),
+        project=record.project,
+        account=record.facts.key_id,
     )
 
 
@@ -91,7 +96,15 @@ def rating_of(target: Target, usage: Mapping[str, int], at: datetime) -> "Rating
     """Return a usage of a model under the circumstances that are the default."""
     from voicegateway_shared.pricing.rating import RatingRequest
 
-    return RatingRequest(provider=target.provider, model=target.model, modality=target.modality, at=at, usage=usage)
+    return RatingRequest(
+        provider=target.provider,
+        model=target.model,
+        modality=target.modality,
+        at=at,
+        usage=usage,
+        project=target.project,
+        account=target.account,
+    )
 
 
 class ModelTariff:
@@ -101,7 +114,11 @@ class ModelTariff:
         self.learned_ns = learned_ns
         self.output_tokens_p99 = tariff.output_tokens_p99
         self.is_priced = tariff.reason is None
+        self._tariff = tariff
+        self._is_agreed = tariff.is_agreed
         self._found: Any = tariff.reason or tariff.model_prices()
+        self._agreed: dict[_Party, Any] = {}
+        """By project and key, where somebody has a contract: what they pay."""
         words = {key for price in tariff.prices for key, _ in price.when}
         words |= {price.times for price in tariff.prices if price.times}
         self._words = tuple(sorted(words - {_TIER}))
@@ -117,36 +134,49 @@ class ModelTariff:
 
         if self._has_tiers:
             self._tiers |= {request.context.get(_TIER, "")}
-        return rate_by(self._found, request).amount_nano_usd
+        return rate_by(self._of((request.project, request.account)), request).amount_nano_usd
 
     def bound(self, record: RequestRecord, *, now: datetime) -> "CostBound | None":
         """Return what bounds the cost of a request that is made now; None where there are no prices."""
         tier = str(getattr(getattr(record.owner, "_opts", None), _TIER, "") or "") if self._has_tiers else ""
-        return self.bound_under(circumstances(record), tier, now=now)
+        party = (record.project, record.facts.key_id) if self._is_agreed else _NOBODY
+        return self.bound_under(circumstances(record), tier, now=now, party=party)
 
-    def bound_under(self, context: Mapping[str, str], tier: str, *, now: datetime) -> "CostBound | None":
+    def bound_under(
+        self, context: Mapping[str, str], tier: str, *, now: datetime, party: _Party = _NOBODY
+    ) -> "CostBound | None":
         """Return it for such circumstances. The first time takes a millisecond or two; it is kept."""
         if not self.is_priced:
             return None
         tiers = self._tiers if tier in self._tiers else self._tiers | {tier}
-        key = (tiers, *[context.get(word) for word in self._words])
+        key = (tiers, party, *[context.get(word) for word in self._words])
         found = self._bounds.get(key)
         if found is not None and now < found[1]:
             return found[0]
-        made = self._made(context, tiers, now)
+        made = self._made(self._of(party), context, tiers, now)
         if len(self._bounds) >= BOUNDS_MAX:
             self._bounds.clear()
         self._bounds[key] = (made, now + BOUND_FOR / 2)
         return made
 
-    def _made(self, context: Mapping[str, str], tiers: Iterable[str], now: datetime) -> "CostBound | None":
+    def _of(self, party: _Party) -> Any:
+        if not self._is_agreed:
+            return self._found
+        found = self._agreed.get(party)
+        if found is None:
+            if len(self._agreed) >= BOUNDS_MAX:
+                self._agreed.clear()
+            found = self._agreed[party] = self._tariff.model_prices(project=party[0], account=party[1])
+        return found
+
+    def _made(self, found: Any, context: Mapping[str, str], tiers: Iterable[str], now: datetime) -> "CostBound | None":
         from voicegateway_shared.pricing.bound import cost_bound
 
         contexts = [{**context, _TIER: tier} for tier in sorted(tiers)]
-        made = cost_bound(self._found, since=now, until=now + BOUND_FOR, contexts=contexts)
+        made = cost_bound(found, since=now, until=now + BOUND_FOR, contexts=contexts)
         if isinstance(made, str):
             # A price that ends within a day and has no follower yet still holds now.
-            made = cost_bound(self._found, since=now, until=now, contexts=contexts)
+            made = cost_bound(found, since=now, until=now, contexts=contexts)
         return None if isinstance(made, str) else made
 
 

@@ -42,6 +42,8 @@ async def _serve(settings: Settings, options: Options, url_file: Path | None) ->
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stopped.set)
     async with vendors_client(), Gateway(options) as gateway:
+        # Keys that the fleet lends are here before the first caller is.
+        await gateway.ready()
         server = InferenceServer(settings, gateway)
         try:
             await server.start()

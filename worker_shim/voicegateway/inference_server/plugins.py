@@ -44,6 +44,8 @@ class Plugins:
     def preload(self) -> None:
         """Import the plugins of all vendors whose key is known: a first call should not wait for it."""
         told = {name.partition("/")[0] for name in self._settings.plugins}
+        keys = self._gateway._runtime().keys
+        told |= set() if keys is None else keys.providers
         known = [provider for name, provider in NAMED.items() if name in told or environment_key(name)]
         for module in {each.module for provider in known for classes in provider.classes.values() for each in classes}:
             try:

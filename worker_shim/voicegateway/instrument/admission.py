@@ -15,10 +15,10 @@ from voicegateway.limits import amounts
 from voicegateway.limits.book import LeaseBook, Refusal, Ticket
 from voicegateway.limits.lease import boot_ns
 from voicegateway.limits.line import Plan, Waiter
-from voicegateway.options import ADMIT_WAIT_MS_MAX
 from voicegateway.record import RequestRecord
 from voicegateway.runtime import Limits, Runtime
 from voicegateway.target import target_of
+from voicegateway_shared.worker_section import ADMIT_WAIT_MS_MAX
 
 NS_PER_MS: Final = 1_000_000
 NS_PER_S: Final = 1_000_000_000

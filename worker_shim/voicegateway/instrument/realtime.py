@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from voicegateway import tracing
 from voicegateway.health.observing import observe_attempt
+from voicegateway.identity import current_identity
 from voicegateway.instrument import (
     failure,
+    lent_key,
     realtime_admission,
     realtime_usage,
     request,
@@ -25,6 +27,7 @@ from voicegateway.instrument import (
 from voicegateway.realtime_count import ResponseCount, SessionCount
 from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway.runtime import Runtime, current_runtime
+from voicegateway.target import model_of
 from voicegateway_shared.usage import Outcome
 
 RESPONSES_MAX: Final = 64
@@ -49,6 +52,7 @@ def methods(cls: Any) -> dict[str, Any]:
     """The methods that a dynamic subclass of an `llm.RealtimeModel` overrides."""
 
     def session(self: Any, *args: Any, **kwargs: Any) -> Any:
+        _renew(self)
         made = cls.session(self, *args, **kwargs)
         try:
             SessionMeter(self, made, current_runtime()).watch()
@@ -57,6 +61,26 @@ def methods(cls: Any) -> dict[str, Any]:
         return made
 
     return {"session": session}
+
+
+def _renew(plugin: Any) -> None:
+    """Bring a leased key up to date before a session takes it.
+
+    Raises:
+        APIStatusError: 401, it is gone and there is no other.
+    """
+    if getattr(plugin, lent_key.LOAN, None) is None:
+        return
+    runtime = current_runtime()
+    facts: PluginFacts = plugin._voicegateway_facts
+    try:
+        project = facts.project or current_identity().project or runtime.options.project
+        loan = lent_key.current_loan(plugin, runtime, project)
+    except Exception as error:  # noqa: BLE001 - our bug must never refuse a call
+        runtime.hook_failed("keys.realtime", error)
+        return
+    if loan is None:
+        raise lent_key.refusal(plugin, model_of(plugin))
 
 
 class SessionMeter:
@@ -346,6 +370,7 @@ class SessionMeter:
     # --- the connection -----------------------------------------------------------------------------------------
 
     async def _connected(self, connect: Callable[[], Any]) -> Any:
+        lent_key.admit(self.record, self.runtime)
         self.record.begin_attempt()
         try:
             return await connect()

@@ -13,7 +13,7 @@ from voicegateway import tracing
 from voicegateway.budgets.refusal import BudgetRefused
 from voicegateway.health.observing import attempt_began, observe_attempt
 from voicegateway.identity import current_identity
-from voicegateway.instrument import admission, failure, farewell, node, relay
+from voicegateway.instrument import admission, failure, farewell, lent_key, node, relay, wire
 from voicegateway.instrument.current import CURRENT
 from voicegateway.instrument.owner import live_session
 from voicegateway.instrument.relay import Relay
@@ -38,13 +38,15 @@ def open_record(plugin: Any, facts: PluginFacts, *, model: str = "", **fields: A
     """Make the record of a starting request from the job around it; its model is the plugin's, unless it is named."""
     identity = current_identity()
     runtime = current_runtime()
+    project = facts.project or identity.project or runtime.options.project
     record = RequestRecord(
-        facts=facts,
+        facts=lent_key.renewed_facts(plugin, facts, runtime, project),
         identity=identity,
-        project=facts.project or identity.project or runtime.options.project,
+        project=project,
         model=model or model_of(plugin),
         owner=plugin,
         speech_id=_speech_id(),
+        loan=getattr(plugin, lent_key.LOAN, None),
         live=live_session(runtime, identity),
         **fields,
     )
@@ -145,8 +147,9 @@ async def admitted_by_all(record: RequestRecord, runtime: Runtime) -> admission.
     Raises:
         SessionEnds: its session is ending.
         BudgetRefused: a guard has stopped it, or a budget has not enough.
-        APIStatusError: 429, a limit is used up.
+        APIStatusError: 429, a limit is used up; 401, the key that was lent for it is gone.
     """
+    lent_key.admit(record, runtime)
     if (refusal := farewell.refusal_of_our_own(record, runtime)) is not None:
         raise BudgetRefused(refusal)
     try:
@@ -227,12 +230,13 @@ def finish(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> 
 
 
 def settle(record: RequestRecord, runtime: Runtime, outcome: Outcome) -> None:
-    """Hand a finished request to the outbox and end its span; of a local model when its slot is free."""
+    """Hand a finished request to the outbox and end its span, once nothing more of it is sent or works for it."""
     record.ended_ns = record.ended_ns or record.started_ns + record.duration_ns
     if outcome != "error":
         # What no task of ours made, such as a realtime response, is observed here; everything else was before.
         observe_attempt(record, runtime, None)
-    node.once_free(record, functools.partial(_settled, record, runtime, outcome))
+    settled = functools.partial(_settled, record, runtime, outcome)
+    wire.once_sent(record, functools.partial(node.once_free, record, settled))
 
 
 def _settled(record: RequestRecord, runtime: Runtime, outcome: Outcome) -> None:
@@ -243,7 +247,7 @@ def _settled(record: RequestRecord, runtime: Runtime, outcome: Outcome) -> None:
     except Exception as error:  # noqa: BLE001 - metering must not fail a call
         runtime.hook_failed("settle", error)
     finally:
-        record.stream = record.owner = record.live = record.passage = None
+        record.stream = record.owner = record.live = record.passage = record.loan = None
 
 
 def _speech_id() -> str:

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from voicegateway.budgets import pricing
-from voicegateway.instrument import events, llm, realtime, stt, surface, tts, vendor_signals
+from voicegateway.instrument import events, lent_key, llm, realtime, stt, surface, tts, vendor_signals
 from voicegateway.record import PluginFacts
 from voicegateway.routing.route import Route
 from voicegateway.runtime import current_runtime
@@ -82,6 +82,7 @@ def _subclass(cls: type, modality: str) -> type:
             "__qualname__": cls.__qualname__,
             "__doc__": cls.__doc__,
             ROUTE: None,
+            lent_key.LOAN: None,
             **_METHODS[modality](cls),
         }
         found = _classes[cls] = type(cls.__name__, (cls,), namespace)

@@ -21,6 +21,7 @@ from voicegateway_shared import __version__
 from voicegateway_shared.ids import Incarnation
 from voicegateway_shared.wire import (
     Claim,
+    KeysReport,
     MoneyAnswer,
     MoneyReport,
     RoutingAnswer,
@@ -29,14 +30,15 @@ from voicegateway_shared.wire import (
     SyncRequest,
     SyncResponse,
     VendorSignal,
+    WorkerState,
 )
 from voicegateway_shared.wire.sync import OutboxState
 
 logger = logging.getLogger("voicegateway")
 
 NS_PER_S: Final = 1_000_000_000
-PRESENCE_S: Final = 2.0
-"""How often the controller hears which calls are carried; it takes four missed messages for an end."""
+PRESENCE_S: Final = 1.0
+"""How often the controller hears which calls are carried, and tells what is declared; eight missed ones are an end."""
 TIMEOUT_S: Final = 2.0
 """A controller slower than this is as good as gone: a rate's lease lasts three seconds."""
 GOODBYE_S_MAX: Final = 3.0
@@ -136,6 +138,32 @@ class Routing(Protocol):
         ...
 
 
+class Self(Protocol):
+    """The process itself: the keys it needs, the worker it is."""
+
+    on_due: Callable[[], None]
+
+    def look(self) -> None:
+        """Forget what is over."""
+        ...
+
+    def due_ns(self) -> int | None:
+        """When the next message should be sent; None: it need not."""
+        ...
+
+    def report(self) -> tuple[KeysReport | None, WorkerState]:
+        """What to say now."""
+        ...
+
+    def answered(self, response: SyncResponse, *, sent_ns: int) -> None:
+        """The controller answered what was sent then."""
+        ...
+
+    def failed(self) -> None:
+        """It did not."""
+        ...
+
+
 class Holder(Protocol):
     """The process around the syncer: what it has to tell beside leases."""
 
@@ -167,11 +195,12 @@ class Syncer:
         holder: Holder,
         money: Money | None = None,
         routing: Routing | None = None,
+        steward: Self | None = None,
         random: Random = random.random,
     ) -> None:
         self._connection, self._incarnation = connection, incarnation
         self._book, self._signals, self._holder, self._money = book, signals, holder, money
-        self._routing = routing
+        self._routing, self._steward = routing, steward
         self._random = random
         self._bell = threading.Event()
         self._is_leaving = False
@@ -192,6 +221,8 @@ class Syncer:
             money.on_due = self.ring
         if routing is not None:
             routing.on_due = self.ring
+        if steward is not None:
+            steward.on_due = self.ring
 
     def start(self) -> None:
         """Start the thread, which speaks at once."""
@@ -246,12 +277,14 @@ class Syncer:
         turn_ns, lease_ns = self._book_says()
         money_ns = self._money_says()
         routing_ns = self._routing_says()
+        self_ns = self._self_says()
         now_ns = boot_ns()
         if now_ns < self._not_before_ns:
             return _until_s(now_ns, self._not_before_ns, turn_ns)
-        due_ns = min((each for each in (lease_ns, money_ns, routing_ns) if each is not None), default=None)
+        due_ns = min((each for each in (lease_ns, money_ns, routing_ns, self_ns) if each is not None), default=None)
         is_lease_due = (due_ns is not None and due_ns <= now_ns) or self._signals.is_urgent or self._is_asked
-        is_presence_due = now_ns >= self._presence_ns - round(TOGETHER_S * NS_PER_S) * is_lease_due
+        is_self_due = self_ns is not None and self_ns <= now_ns
+        is_presence_due = is_self_due or now_ns >= self._presence_ns - round(TOGETHER_S * NS_PER_S) * is_lease_due
         if is_presence_due:
             self._presence_ns = now_ns + round(PRESENCE_S * NS_PER_S)
         sessions = self._holder.carried() if is_presence_due else ()
@@ -292,6 +325,17 @@ class Syncer:
             self._holder.hook_failed("routing.due", error)
             return None
 
+    def _self_says(self) -> int | None:
+        """When the next message about the process itself is due."""
+        if self._steward is None:
+            return None
+        try:
+            self._steward.look()
+            return self._steward.due_ns()
+        except Exception as error:  # noqa: BLE001 - everything else goes on without it
+            self._holder.hook_failed("self.due", error)
+            return None
+
     def _speak(
         self,
         sessions: tuple[SessionPresence, ...] | None,
@@ -301,11 +345,13 @@ class Syncer:
     ) -> None:
         self._seq += 1
         seq = self._seq
-        self._is_asked = False
+        is_asked, self._is_asked = self._is_asked, False
         outbox, is_said_by_outbox = self._holder.outbox_state()
         revision, claims = self._claims(seq, is_leaving=is_leaving)
         money = self._report_of_money(seq, is_leaving=is_leaving)
         routing = self._report_of_routing()
+        is_about_self = (sessions is not None or is_asked) and not is_leaving
+        keys, worker = self._report_of_self() if is_about_self else (None, None)
         self._spoke_ns = boot_ns()
         message = SyncRequest(
             incarnation=self._incarnation,
@@ -321,6 +367,8 @@ class Syncer:
             signals=signals,
             money=money,
             routing=routing,
+            keys=keys,
+            worker=worker,
             outbox=outbox,
         )
         answer = self._connection.say(message, timeout_s=TIMEOUT_S if not is_leaving else TIMEOUT_S / 2)
@@ -357,6 +405,15 @@ class Syncer:
             self._holder.hook_failed("routing.report", error)
             return None
 
+    def _report_of_self(self) -> tuple[KeysReport | None, WorkerState | None]:
+        if self._steward is None:
+            return None, None
+        try:
+            return self._steward.report()
+        except Exception as error:  # noqa: BLE001 - everything else goes on without it
+            self._holder.hook_failed("self.report", error)
+            return None, None
+
     def _take(self, seq: int, answer: Answer) -> None:
         """Heed an answer, or be silent for a while."""
         now_ns = boot_ns()
@@ -376,6 +433,7 @@ class Syncer:
             self._holder.hook_failed("limits.answer", error)
         self._take_money(seq, answer)
         self._take_routing(answer)
+        self._take_self(answer)
         self.first_word.heard()
         self.next_word.heard()
 
@@ -400,6 +458,17 @@ class Syncer:
                 self._routing.answered(answer.response.routing, sent_ns=self._spoke_ns)
         except Exception as error:  # noqa: BLE001 - presence, limits and money go on without routing
             self._holder.hook_failed("routing.answer", error)
+
+    def _take_self(self, answer: Answer) -> None:
+        if self._steward is None:
+            return
+        try:
+            if answer.response is None:
+                self._steward.failed()
+            else:
+                self._steward.answered(answer.response, sent_ns=self._spoke_ns)
+        except Exception as error:  # noqa: BLE001 - everything else goes on without it
+            self._holder.hook_failed("self.answer", error)
 
     def _report(self, problem: str, *, is_said_by_outbox: bool) -> None:
         """Say once that the controller does not answer, unless the outbox does, and once that it does again."""

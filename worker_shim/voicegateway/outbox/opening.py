@@ -11,7 +11,7 @@ from typing import Final
 from voicegateway.outbox.bounds import BYTES_MAX
 from voicegateway.outbox.process_lock import ProcessLock
 from voicegateway.outbox.recovery import ALIVE_DIRECTORY
-from voicegateway.outbox.schema import DATABASE_NAME, NewerSchema
+from voicegateway.outbox.schema import DATABASE_NAME, DamagedRow, NewerSchema
 from voicegateway.outbox.stats import Loss
 from voicegateway.outbox.store import Store
 
@@ -24,6 +24,8 @@ SET_ASIDE_MAX: Final = 3
 """Corrupt files kept for inspection; older ones are removed, a failing disk must not fill itself."""
 _CORRUPT: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _PRIMARY_CODE: Final = 0xFF
+_SAYS_DAMAGE: Final = ("no such table", "no such column", "Could not decode to UTF-8")
+"""The last is Python's own word, without SQLite's code: a page that is sound, with another's bytes in its texts."""
 _SUFFIXES: Final = ("-wal", "-shm", "")
 """The database itself comes last: an opener must never see a new file beside an old log."""
 _READ_SETTLED: Final = "SELECT request_id, incarnation, settled_ns, is_estimated, body FROM settled ORDER BY seq"
@@ -85,8 +87,8 @@ def is_corrupt(error: sqlite3.Error) -> bool:
     if isinstance(error, NewerSchema):
         return False
     code = getattr(error, "sqlite_errorcode", None)
-    is_schema_gone = str(error).startswith(("no such table", "no such column"))
-    return is_schema_gone or (code is not None and code & _PRIMARY_CODE in _CORRUPT)
+    is_damaged = isinstance(error, DamagedRow) or str(error).startswith(_SAYS_DAMAGE)
+    return is_damaged or (code is not None and code & _PRIMARY_CODE in _CORRUPT)
 
 
 def _start_anew(directory: Path, error: sqlite3.Error, *, bytes_max: int) -> Store:
@@ -125,15 +127,31 @@ def _readable_rows(aside: Path) -> Iterator[tuple[str, tuple[object, ...]]]:
     except sqlite3.Error as error:
         logger.info("nothing can be read from %s: %s", aside, error)
         return
+    # A damaged text must not end the reading: its row is told by its content.
+    connection.text_factory = lambda text: text.decode(errors="replace")
     try:
         for table, queries in _READABLE.items():
             for query in queries:
                 try:
                     for row in connection.execute(query):
-                        yield table, row
+                        if _is_sound(row):
+                            yield table, row
                 except sqlite3.Error as error:
                     logger.info("reading %s of %s stopped: %s", table, aside, error)
                     continue
                 break
     finally:
         connection.close()
+
+
+def _is_sound(row: tuple[object, ...]) -> bool:
+    """Whether a row of either table holds what we once wrote: its types, and a span that names its request."""
+    request_id, incarnation, written_ns, mark, body = row
+    return (
+        isinstance(request_id, str)
+        and isinstance(incarnation, str)
+        and isinstance(written_ns, int)
+        and isinstance(mark, int | None)
+        and isinstance(body, bytes)
+        and request_id.encode() in body
+    )

@@ -94,6 +94,10 @@ class NewerSchema(sqlite3.DatabaseError):
     """The file was written by a newer version; ours must not touch it."""
 
 
+class DamagedRow(sqlite3.DatabaseError):
+    """A row holds what we never wrote, though SQLite finds nothing wrong with its page."""
+
+
 def connect(directory: Path, *, bytes_max: int) -> sqlite3.Connection:
     """Open the outbox file of `directory`, making it if it is missing; the caller holds the repair lock.
 

@@ -8,7 +8,7 @@ from voicegateway.outbox.batch import Change
 from voicegateway.outbox.bounds import BYTES_MAX, DEAD_LETTERS_MAX
 from voicegateway.outbox.connection import Connection
 from voicegateway.outbox.envelope import Row
-from voicegateway.outbox.schema import ROW_OVERHEAD_BYTES
+from voicegateway.outbox.schema import ROW_OVERHEAD_BYTES, DamagedRow
 from voicegateway.outbox.span_bytes import ENCODE_FAILED, interrupt, is_estimated, provider_and_model
 from voicegateway.outbox.stats import Loss, OutboxStats
 
@@ -114,15 +114,21 @@ class Store:
                 self._connection.execute(_ADD_LOSS, row)
 
     def oldest_settled(self, *, after_seq: int, rows_max: int, bytes_max: int) -> list[Row]:
-        """Return the oldest settled rows behind `after_seq`, at least one if there is any."""
+        """Return the oldest settled rows behind `after_seq`, at least one if there is any.
+
+        Raises:
+            DamagedRow: a row is not what we wrote.
+        """
         rows: list[Row] = []
         size = 0
         with self._connection.reading():
-            for row in self._connection.execute(_READ_SETTLED, (after_seq, rows_max)):
-                size += len(row[3])
+            for each in self._connection.execute(_READ_SETTLED, (after_seq, rows_max)):
+                row = Row._make(each)
+                _check_types(row.request_id, row.incarnation, body=row.body)
+                size += len(row.body)
                 if rows and size > bytes_max:
                     break
-                rows.append(Row._make(row))
+                rows.append(row)
         return rows
 
     def delete_settled(self, first_seq: int, last_seq: int) -> None:
@@ -159,12 +165,22 @@ class Store:
         return found is not None
 
     def incarnations_with_intents(self) -> list[str]:
-        """Return the process lives that have begun something and not settled it."""
+        """Return the process lives that have begun something and not settled it.
+
+        Raises:
+            DamagedRow: one is not what we wrote.
+        """
         with self._connection.reading():
-            return [row[0] for row in self._connection.execute(_INCARNATIONS)]
+            found = [row[0] for row in self._connection.execute(_INCARNATIONS)]
+        _check_types(*found)
+        return found
 
     def interrupt_intents_of(self, incarnation: str, *, error_type: str, now_ns: int) -> int:
-        """Settle, as interrupted and estimated, some intents of a process that will not; return how many."""
+        """Settle, as interrupted and estimated, some intents of a process that will not; return how many.
+
+        Raises:
+            DamagedRow: an intent is not what we wrote; nothing was settled.
+        """
         with self._connection.writing():
             intents = self._connection.execute(_READ_INTENTS_OF, (incarnation, INTENTS_RECOVERED_AT_ONCE))
             found: list[_Intent] = intents.fetchall()
@@ -245,6 +261,7 @@ class Store:
 
     def _interrupt(self, intent: _Intent, *, error_type: str, now_ns: int) -> None:
         request_id, incarnation, checkpoint_ns, body = intent
+        _check_types(request_id, incarnation, body=body)
         self._connection.execute(_DELETE_INTENT, (request_id,))
         try:
             ended = interrupt(body, error_type=error_type, seen_ns=checkpoint_ns)
@@ -256,3 +273,13 @@ class Store:
     def _note_loss(self, reason: str, body: bytes) -> None:
         provider, model = provider_and_model(body)
         self._connection.execute(_ADD_LOSS, (reason, provider, model, 1, len(body)))
+
+
+def _check_types(*texts: object, body: object = b"") -> None:
+    """SQLite gives whatever type a damaged page names, and one such row would stop all delivery.
+
+    Raises:
+        DamagedRow: a value is of another type than we write.
+    """
+    if not (all(isinstance(text, str) for text in texts) and isinstance(body, bytes)):
+        raise DamagedRow("a row holds values of types that are never written")

@@ -4,11 +4,12 @@ import re
 from typing import Any, Final
 
 from voicegateway.registry.installed import is_here
-from voicegateway.registry.keys import fingerprint, key_in, key_variables, set_key
+from voicegateway.registry.keys import key_in, key_variables, set_key
 from voicegateway.registry.livekit_plugins import ALIASES, LIVEKIT, NOT_MODELS, guessed
 from voicegateway.registry.named import NAMED
 from voicegateway.registry.provider import Provider
 from voicegateway.registry.third_party import third_parties
+from voicegateway_shared.fingerprints import fingerprint
 
 _PLUGIN_NAME: Final = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 

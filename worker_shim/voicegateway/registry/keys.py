@@ -1,6 +1,6 @@
 """Keys of vendors: where they are found, and the short names by which they are told apart."""
 
-import hashlib
+import inspect
 import os
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,13 +15,6 @@ CREDENTIAL_NAMES: Final = (
     "azure_ad_token", "azure_ad_token_provider", "speech_auth_token", "entra_token", "jwt_token",
 )  # fmt: skip
 """How they name what makes a key needless."""
-
-
-def fingerprint(key: str | None) -> str:
-    """A short one-way name for a vendor key, so that two keys' costs can be told apart; empty without a key."""
-    if not key:
-        return ""
-    return hashlib.blake2b(key.encode(), digest_size=6, person=b"voicegw-key").hexdigest()
 
 
 def key_variables(provider: Provider, plugin_class: PluginClass | None = None) -> tuple[str, ...]:
@@ -52,6 +45,18 @@ def find_key(provider: Provider, plugin_class: PluginClass, given: Mapping[str, 
     if key is None and variables and provider.is_key_needed:
         raise MissingKey(f"{provider.name}: no API key; set {' or '.join(variables)} or pass api_key=…")
     return key
+
+
+def has_credentials(given: Mapping[str, Any]) -> bool:
+    """Whether the caller brings a key, or what makes one needless."""
+    return any(given.get(name) for name in KEY_NAMES) or any(given.get(name) is not None for name in CREDENTIAL_NAMES)
+
+
+def key_name(parameters: Mapping[str, inspect.Parameter]) -> str | None:
+    """Return how a constructor names its key; None where it takes none."""
+    name = next((name for name in KEY_NAMES if name in parameters), None)
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
+    return name or (KEY_NAMES[0] if takes_any else None)
 
 
 def key_in(plugin: Any) -> str | None:

@@ -46,7 +46,7 @@ def _ollama(model_id: ModelId, given: Mapping[str, Any]) -> dict[str, Any]:
     if written and "client" not in given:
         parts = urlsplit(written if "://" in written else f"http://{written}")
         # What a server listens on is no address to call.
-        host = {"0.0.0.0": "localhost", "": "localhost"}.get(parts.hostname or "", parts.hostname)
+        host = {"0.0.0.0": "localhost", "": "localhost"}.get(parts.hostname or "", parts.hostname)  # nosec B104
         port = parts.port or (443 if parts.scheme == "https" else OLLAMA_PORT)
         path = parts.path.rstrip("/") or "/v1"
         arguments["base_url"] = f"{parts.scheme}://{f'[{host}]' if ':' in str(host) else host}:{port}{path}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from voicegateway.identity import Identity, current_identity
 from voicegateway.instrument import instrument, stand_together
+from voicegateway.instrument.lent_key import give
 from voicegateway.record import PluginFacts
 from voicegateway.registry import look, resolve
 from voicegateway.routing.arguments import Arguments
@@ -156,10 +157,13 @@ def _candidates(
 ) -> tuple[list[_Candidate], list[Rejection]]:
     """Build those that can serve; say of the others why not."""
     divided = Arguments(arguments, asked.candidates, modality)
+    lend = runtime.lender(caller.project)
     found: list[_Candidate] = []
     rejections: list[Rejection] = []
     for position, candidate in enumerate(asked.candidates):
-        rejection = None if asked.is_single else look(candidate.model, modality, {**arguments, **candidate.options})
+        rejection = (
+            None if asked.is_single else look(candidate.model, modality, {**arguments, **candidate.options}, lend)
+        )
         if rejection is None:
             try:
                 found.append(_built(position, candidate, modality, project, divided.of(candidate), caller, runtime))
@@ -183,7 +187,7 @@ def _built(
     caller: Caller,
     runtime: "Runtime",
 ) -> _Candidate:
-    resolved = resolve(candidate.model, modality, **arguments)
+    resolved = resolve(candidate.model, modality, runtime.lender(caller.project), **arguments)
     facts = PluginFacts(
         provider=resolved.model_id.provider,
         modality=modality,
@@ -194,6 +198,7 @@ def _built(
         model_string=candidate.model,
     )
     plugin = instrument(resolved.plugin, facts)
+    give(plugin, resolved.loan)
     name = model_of(plugin)
     cost = cost_of(facts, name, caller=caller, runtime=runtime)
     standing = standing_of(candidate, facts, name, cost=cost, caller=caller, runtime=runtime)

@@ -7,11 +7,12 @@ vendor has a module that says how its plugins speak; `socket` counts, `session` 
 from typing import Any
 
 from voicegateway.instrument.wire.dialects import DIALECTS
+from voicegateway.instrument.wire.owners import once_sent
 from voicegateway.instrument.wire.session import meter_session, sample_rate
 from voicegateway.record import RequestRecord
 from voicegateway.wire_count import WireCount
 
-__all__ = ["follow", "meter_session", "wire_count"]
+__all__ = ["follow", "meter_session", "once_sent", "wire_count"]
 
 
 def wire_count(plugin: Any, record: RequestRecord) -> WireCount | None:

@@ -23,6 +23,8 @@ def _session(record: RequestRecord, message: str) -> None:
     elif '"Termination"' in message:
         seconds = json.loads(message).get("session_duration_seconds")
         echoes.note(record, SESSION_SECONDS, "" if seconds is None else str(seconds))
+        if isinstance(seconds, int):
+            record.tell_count("socket_open_ms", seconds * 1000)
 
 
 def _generate(message: str) -> Said:

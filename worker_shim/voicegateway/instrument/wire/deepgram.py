@@ -2,8 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 
 from voicegateway.instrument.wire.dialect import NOTHING, Dialect, Said
+from voicegateway.record import RequestRecord
+
+_METADATA_CHARS_MAX = 4_096
+"""It is a few hundred; transcripts of long turns need not be searched."""
 
 
 def _speak(message: str) -> Said:
@@ -18,5 +23,15 @@ def _add_ons(query: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(meter for meter, is_on in switched if is_on)
 
 
-STT = Dialect(add_ons=_add_ons)
+def _metadata(record: RequestRecord, message: str) -> None:
+    # developers.deepgram.com/docs/metadata: the last message of a connection, with the seconds of audio it took.
+    if len(message) > _METADATA_CHARS_MAX or '"Metadata"' not in message:
+        return
+    told = json.loads(message, parse_float=Decimal)
+    duration_s = told.get("duration")
+    if told.get("type") == "Metadata" and isinstance(duration_s, int | Decimal):
+        record.tell_count("audio_sent_ms", round(duration_s * 1000))
+
+
+STT = Dialect(add_ons=_add_ons, hear=_metadata)
 TTS = Dialect(read=_speak)

@@ -15,6 +15,8 @@ class Said(NamedTuple):
     """Of 16-bit mono PCM."""
     context: str = ""
     """The vendor's id of what the message belongs to, where several share a socket."""
+    is_end: bool = False
+    """It is the last of its context."""
 
 
 NOTHING = Said()

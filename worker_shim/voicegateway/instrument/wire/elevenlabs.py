@@ -36,7 +36,8 @@ def _context_text(message: str) -> Said:
     packet = json.loads(message)
     texts = [packet.get("text"), *(spoken.get("text") for spoken in packet.get("inputs") or ())]
     characters = sum(len(text) for text in texts if isinstance(text, str))
-    return Said(characters=characters, context=str(packet.get("context_id") or ""))
+    is_end = packet.get("close_context") is True
+    return Said(characters=characters, context=str(packet.get("context_id") or ""), is_end=is_end)
 
 
 def _claim_contexts(plugin: Any, stream: Any, record: RequestRecord) -> None:

@@ -91,12 +91,10 @@ def metered_class(base: type) -> type:
             try:
                 return bool(await super().close(*args, **kwargs))
             finally:
-                record = CURRENT.get()
-                if record is not None and record.wire is not None:
-                    try:
-                        record.wire.closed(self)
-                    except Exception as error:  # noqa: BLE001 - metering must not fail a call
-                        current_runtime().hook_failed("wire", error)
+                try:
+                    _closed(self)
+                except Exception as error:  # noqa: BLE001 - metering must not fail a call
+                    current_runtime().hook_failed("wire", error)
 
     return MeteredWebSocket
 
@@ -114,6 +112,14 @@ def _opened(websocket: Any, opened_ns: int) -> None:
     record.vendor_id(request_id(_headers(websocket)))
     if dialect.hear is not None:
         _hear(websocket, record, dialect)
+
+
+def _closed(websocket: Any) -> None:
+    if websocket._voicegateway_shared is not None:
+        owners.closed(websocket)
+    record = CURRENT.get()
+    if record is not None and record.wire is not None:
+        record.wire.closed(websocket)
 
 
 def _hear(websocket: Any, record: RequestRecord, dialect: Dialect) -> None:
@@ -138,6 +144,7 @@ def _counted(websocket: Any, message: str) -> tuple[WireCount, Said] | None:
     if dialect is not None:
         said = dialect.read(message)
         record = owners.of_context(said.context)
+        owners.spoke(said.context, websocket, is_end=said.is_end)
     else:
         record = message.record if isinstance(message, owners.OwnedText) else CURRENT.get()
         if record is None or record.wire is None:

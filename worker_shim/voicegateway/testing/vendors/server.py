@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import struct
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
@@ -12,8 +12,17 @@ from weakref import WeakSet
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from voicegateway.testing.vendors.credentials import key_fact, presented_key
 from voicegateway.testing.vendors.faults import FaultBook, FaultRule, parse_faults
-from voicegateway.testing.vendors.truth import CLIENT_CLOSED, VENDOR_CLOSED, TruthLog, Vendor
+from voicegateway.testing.vendors.truth import (
+    CLIENT_CLOSED,
+    KEY_FACT,
+    REQUEST_FACTS,
+    TAGS_FACT,
+    VENDOR_CLOSED,
+    TruthLog,
+    Vendor,
+)
 from voicegateway_shared.usage import Modality
 
 logger = logging.getLogger("voicegateway.testing.vendors")
@@ -89,7 +98,7 @@ class VendorSimulator:
 
     async def start(self) -> None:
         """Listen on a free port of the loopback interface."""
-        app = web.Application(client_max_size=BODY_BYTES_MAX)
+        app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_know_request])
         app.add_routes([*self.routes(), web.post("/_control/faults", self._set_faults)])
         app.on_shutdown.append(self._close_sockets)
         self._runner = web.AppRunner(
@@ -156,6 +165,23 @@ class VendorSimulator:
         await socket.prepare(request)
         self.sockets.add(socket)
         return socket
+
+
+@web.middleware
+async def _know_request(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Let the truth log know by which key, and with which tags, a request was made."""
+    facts: dict[str, int | str] = {}
+    if key := presented_key(request.headers, request.query):
+        facts[KEY_FACT] = key_fact(key)
+    if tags := request.query.getall("tag", []):
+        facts[TAGS_FACT] = " ".join(sorted(set(tags)))
+    known = REQUEST_FACTS.set(facts)
+    try:
+        return await handler(request)
+    finally:
+        REQUEST_FACTS.reset(known)
 
 
 def abort(request: web.Request) -> None:

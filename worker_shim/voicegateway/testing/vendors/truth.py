@@ -8,9 +8,11 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import msgspec
@@ -24,6 +26,14 @@ CLIENT_CLOSED: Final = "client_closed"
 VENDOR_CLOSED: Final = "vendor_closed"
 OK: Final = "ok"
 REJECTED: Final = "rejected"
+
+KEY_FACT: Final = "key"
+"""Fact: which API key the request came with, as `billing.key_fact` names it; never the key. Absent without a key."""
+TAGS_FACT: Final = "tags"
+"""Fact: the client's own tags, separated by spaces; Deepgram's billing tells them apart."""
+_NO_FACTS: Final[Mapping[str, int | str]] = MappingProxyType({})
+REQUEST_FACTS: ContextVar[Mapping[str, int | str]] = ContextVar("REQUEST_FACTS", default=_NO_FACTS)
+"""What is known of the HTTP request being served; every request accepted for it has these facts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +69,7 @@ def read_truth(directory: str | os.PathLike[str], *, event: Event = "ended") -> 
     records = [
         record
         for path in sorted(Path(directory).glob("*.jsonl"))
-        for record in _read_file(path)
+        for record in read_truth_file(path)
         if record.event == event
     ]
     return sorted(records, key=lambda record: record.at)
@@ -131,6 +141,8 @@ class AcceptedRequest:
     def __init__(self, log: TruthLog, started: TruthRecord) -> None:
         self._log = log
         self._started = started
+        # A connection may be served for long after its handshake; what was known then is known at its end.
+        self._facts = REQUEST_FACTS.get()
         self.is_ended = False
 
     def end(
@@ -159,7 +171,7 @@ class AcceptedRequest:
                 outcome=outcome,
                 fault=outcome.removeprefix("fault:") if outcome.startswith("fault:") else None,
                 context=self._started.context,
-                facts={"started_at": self._started.at, **(facts or {})},
+                facts={"started_at": self._started.at, **self._facts, **(facts or {})},
             )
         )
 
@@ -178,7 +190,8 @@ def _encode(record: TruthRecord) -> bytes:
     return json.dumps(line, separators=(",", ":")).encode() + b"\n"
 
 
-def _read_file(path: Path) -> list[TruthRecord]:
+def read_truth_file(path: Path) -> list[TruthRecord]:
+    """Return all records of one vendor's file, as they stand there. Raises what `read_truth` raises."""
     records = []
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
