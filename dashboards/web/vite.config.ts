@@ -12,6 +12,8 @@ export default defineConfig({
     emptyOutDir: true,
     // Inlined data: URLs would need a wider Content-Security-Policy.
     assetsInlineLimit: 0,
+    // Browsers that cannot preload a module load it a moment later; making them able to costs every other one more.
+    modulePreload: { polyfill: false },
   },
   server: { proxy: { "/api": controllerUrl } },
   test: {

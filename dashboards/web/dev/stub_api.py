@@ -25,6 +25,11 @@ Json = dict[str, Any]
 
 BUNDLE = Path(__file__).resolve().parents[3] / "controller" / "voicegateway_controller" / "web"
 TOKEN = "vgw_stub_token"
+COOKIE = "stub=signed-in"
+VISITOR = {
+    "actor": "stub", "name": "designer", "kind": "session", "role": "operator", "projects": None, "expires_at": None,
+    "csrf_token": "stub",
+}  # fmt: skip
 # As strict as the dashboard can live with; the controller's policy may only be wider.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -231,10 +236,13 @@ class Stub(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        if url.path not in REPORTS:
+        is_signed_in = COOKIE in self.headers.get("Cookie", "")
+        if url.path == "/api/v1/sign-in/options":
+            self.answer(HTTPStatus.OK, {"token": True, "oidc": None, "signed_in": VISITOR if is_signed_in else None})
+        elif url.path not in REPORTS:
             super().do_GET()
-        elif self.headers["Authorization"] != f"Bearer {TOKEN}":
-            self.answer(HTTPStatus.UNAUTHORIZED, problem("token.unknown", "This token is unknown, expired or revoked."))
+        elif not is_signed_in:
+            self.answer(HTTPStatus.UNAUTHORIZED, problem("unauthenticated", "Nobody is signed in."))
         elif self.is_broken:
             self.answer(HTTPStatus.SERVICE_UNAVAILABLE, problem("database.unavailable", "Postgres does not answer."))
         else:
@@ -242,13 +250,22 @@ class Stub(SimpleHTTPRequestHandler):
             self.answer(HTTPStatus.OK, REPORTS[url.path](query, datetime.now(UTC)))
 
     def do_POST(self) -> None:
-        """Every call may be ended, and goes on."""
-        self.rfile.read(int(self.headers["Content-Length"] or 0))
-        self.answer(HTTPStatus.OK, {})
+        """Sign in with the stub's token, and out; every call may be ended, and goes on."""
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        if self.path == "/api/v1/sign-out":
+            self.answer(HTTPStatus.OK, {}, cookie=f"{COOKIE}; Max-Age=0; Path=/; HttpOnly")
+        elif self.path != "/api/v1/sign-in":
+            self.answer(HTTPStatus.OK, {})
+        elif json.loads(body).get("token") == TOKEN:
+            self.answer(HTTPStatus.OK, VISITOR, cookie=f"{COOKIE}; Path=/; HttpOnly")
+        else:
+            self.answer(HTTPStatus.UNAUTHORIZED, problem("unauthenticated", "This token is unknown."))
 
-    def answer(self, status: HTTPStatus, body: Json) -> None:
+    def answer(self, status: HTTPStatus, body: Json, *, cookie: str = "") -> None:
         payload = json.dumps(body).encode()
         self.send_response(status)
+        if cookie:
+            self.send_header("Set-Cookie", cookie)
         self.send_header("Content-Type", "application/json" if status == HTTPStatus.OK else "application/problem+json")
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()

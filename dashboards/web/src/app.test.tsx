@@ -4,7 +4,7 @@ import { act, render, screen, within } from "@testing-library/react";
 import { userEvent } from "@testing-library/user-event";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { App } from "./app";
-import { ANSWERS, fakeApi, GOOD_TOKEN, problem } from "./testing/fake_api";
+import { ANSWERS, beSignedIn, CSRF, fakeApi, GOOD_TOKEN, problem } from "./testing/fake_api";
 
 // A chart needs a layout, which jsdom does not have; the browser test looks at the real one.
 vi.mock("./charts/spend_bars", () => ({ SpendBars: ({ summary }: { summary: string }) => <p>{summary}</p> }));
@@ -14,7 +14,7 @@ function exactIn(group: HTMLElement): string[] {
 }
 
 describe("signing in", () => {
-  test("a token in the fragment is used, kept for the tab, and gone from the address", async () => {
+  test("a token in the fragment becomes a session, and is gone from the address", async () => {
     const asked = fakeApi();
     location.hash = `#token=${GOOD_TOKEN}`;
 
@@ -22,56 +22,91 @@ describe("signing in", () => {
 
     expect(await screen.findByRole("group", { name: "Spend, today" })).toBeVisible();
     expect(location.href).not.toContain("token");
-    expect(sessionStorage.getItem("voicegateway.token")).toBe(GOOD_TOKEN);
-    expect(new Set(asked.map((one) => one.token))).toEqual(new Set([`Bearer ${GOOD_TOKEN}`]));
+    expect(asked.filter((one) => one.order !== undefined).map((one) => one.path)).toEqual(["sign-in"]);
+    expect(JSON.stringify([sessionStorage, localStorage])).not.toContain(GOOD_TOKEN);
   });
 
-  test("a token that is refused later leads back to the login view with the reason", async () => {
-    fakeApi({ live: () => problem(401, "This token was revoked.") });
-    sessionStorage.setItem("voicegateway.token", GOOD_TOKEN);
+  test("who comes back is still signed in", async () => {
+    beSignedIn();
+    fakeApi();
 
     render(<App />);
 
-    expect(await screen.findByText("This token was revoked.")).toBeVisible();
-    expect(screen.getByLabelText("Access token")).toBeVisible();
-    expect(sessionStorage.getItem("voicegateway.token")).toBeNull();
+    expect(await screen.findByRole("group", { name: "Spend, today" })).toBeVisible();
   });
 
-  test("a wrong token stays at the login view and is not kept", async () => {
+  test("a session that ends leads back to the login view with the reason", async () => {
+    beSignedIn();
+    fakeApi({ live: () => problem(401, "The session has expired.") });
+
+    render(<App />);
+
+    expect(await screen.findByText("The session has expired.")).toBeVisible();
+    expect(screen.getByLabelText("Access token")).toBeVisible();
+  });
+
+  test("a wrong token stays at the login view", async () => {
     fakeApi();
     render(<App />);
 
-    await userEvent.type(screen.getByLabelText("Access token"), "vgw_wrong{Enter}");
+    await userEvent.type(await screen.findByLabelText("Access token"), "vgw_wrong{Enter}");
 
     expect(await screen.findByText("This token is unknown.")).toBeVisible();
-    expect(sessionStorage.getItem("voicegateway.token")).toBeNull();
   });
 
   test("what cannot be a token is refused without asking", async () => {
     const asked = fakeApi();
     render(<App />);
 
-    await userEvent.type(screen.getByLabelText("Access token"), "vgw_ключ{Enter}");
+    await userEvent.type(await screen.findByLabelText("Access token"), "vgw_ключ{Enter}");
 
     expect(await screen.findByText(/That is not a token/)).toBeVisible();
-    expect(asked).toEqual([]);
+    expect(asked.map((one) => one.path)).toEqual(["sign-in/options"]);
   });
 
-  test("signing out forgets the token", async () => {
-    fakeApi();
+  test("signing out ends the session", async () => {
+    const asked = fakeApi();
     render(<App />);
-    await userEvent.type(screen.getByLabelText("Access token"), `  ${GOOD_TOKEN} {Enter}`);
+    await userEvent.type(await screen.findByLabelText("Access token"), `  ${GOOD_TOKEN} {Enter}`);
 
     await userEvent.click(await screen.findByRole("button", { name: "Sign out" }));
 
-    expect(screen.getByLabelText("Access token")).toBeVisible();
-    expect(sessionStorage.getItem("voicegateway.token")).toBeNull();
+    expect(await screen.findByLabelText("Access token")).toBeVisible();
+    expect(asked.filter((one) => one.path === "sign-out")).toEqual([expect.objectContaining({ csrf: CSRF })]);
+  });
+
+  test("the company's own sign-in is offered where there is one, and comes back to this page", async () => {
+    fakeApi({ "sign-in/options": { token: true, oidc: { name: "Acme SSO" }, signed_in: null } });
+    location.hash = "#page=budgets";
+    render(<App />);
+
+    const link = await screen.findByRole("link", { name: "Sign in with Acme SSO" });
+
+    expect(link).toHaveAttribute("href", "/api/v1/sign-in/oidc?to=%2F%23page%3Dbudgets");
+  });
+
+  test("why a sign-in elsewhere failed is said, and does not stay in the address", async () => {
+    fakeApi();
+    location.hash = `#problem=${encodeURIComponent("ada@acme.example has no role here.")}`;
+
+    render(<App />);
+
+    expect(await screen.findByText("ada@acme.example has no role here.")).toBeVisible();
+    expect(location.hash).toBe("");
+  });
+
+  test("a controller that is away is said at the login", async () => {
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("connection refused")));
+
+    render(<App />);
+
+    expect(await screen.findByText("The controller cannot be reached.")).toBeVisible();
   });
 });
 
 describe("signed in", () => {
   beforeEach(() => {
-    sessionStorage.setItem("voicegateway.token", GOOD_TOKEN);
+    beSignedIn();
   });
 
   test("figures are the API's to the last digit", async () => {
@@ -105,22 +140,23 @@ describe("signed in", () => {
     const asked = fakeApi();
     render(<App />);
     await act(() => vi.advanceTimersByTimeAsync(100));
-    const first = asked.length;
+    // All but who the visitor is.
+    const first = asked.length - 1;
 
     await act(() => vi.advanceTimersByTimeAsync(2_000));
-    expect(asked.length).toBe(2 * first);
+    expect(asked.length - 1).toBe(2 * first);
 
     act(() => {
       focusManager.setFocused(false);
     });
     await act(() => vi.advanceTimersByTimeAsync(60_000));
-    expect(asked.length).toBe(2 * first);
+    expect(asked.length - 1).toBe(2 * first);
 
     await act(async () => {
       focusManager.setFocused(true);
       await vi.advanceTimersByTimeAsync(100);
     });
-    expect(asked.length).toBe(3 * first);
+    expect(asked.length - 1).toBe(3 * first);
     focusManager.setFocused(undefined);
   });
 

@@ -3,7 +3,7 @@ import { render, screen, within } from "@testing-library/react";
 import { userEvent } from "@testing-library/user-event";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { App } from "./app";
-import { fakeApi, GOOD_TOKEN, problem } from "./testing/fake_api";
+import { beSignedIn, CSRF, fakeApi, problem } from "./testing/fake_api";
 
 vi.mock("./charts/spend_bars", () => ({ SpendBars: () => <p>chart</p> }));
 
@@ -59,7 +59,7 @@ const ALERTS = {
 };
 
 beforeEach(() => {
-  sessionStorage.setItem("voicegateway.token", GOOD_TOKEN);
+  beSignedIn();
 });
 
 describe("the page", () => {
@@ -171,7 +171,7 @@ describe("ending a call", () => {
       {
         path: "sessions/AJ_1%2Fx/end",
         query: {},
-        token: `Bearer ${GOOD_TOKEN}`,
+        csrf: CSRF,
         order: { sentence: "We close. Goodbye.", reason: "ended from the dashboard" },
       },
     ]);
@@ -204,6 +204,7 @@ describe("ending a call", () => {
 async function askToEnd(): Promise<void> {
   const [button] = await screen.findAllByRole("button", { name: "End call AJ_1/x" });
   if (button !== undefined) await userEvent.click(button);
+  await screen.findByRole("dialog");
 }
 
 function exactIn(part: HTMLElement | undefined): string[] {

@@ -3,7 +3,7 @@ import { render, screen } from "@testing-library/react";
 import { userEvent } from "@testing-library/user-event";
 import { expect, test, vi } from "vitest";
 import { App } from "./app";
-import { fakeApi, GOOD_TOKEN } from "./testing/fake_api";
+import { beSignedIn, fakeApi } from "./testing/fake_api";
 
 vi.mock("./charts/spend_bars", () => ({ SpendBars: () => <p>chart</p> }));
 vi.mock("./pages/budgets", () => {
@@ -11,11 +11,11 @@ vi.mock("./pages/budgets", () => {
 });
 
 test("a page whose part is gone says to reload, and the others stand", async () => {
-  sessionStorage.setItem("voicegateway.token", GOOD_TOKEN);
+  beSignedIn();
   fakeApi();
   render(<App />);
 
-  await userEvent.click(screen.getByRole("link", { name: "Budgets" }));
+  await userEvent.click(await screen.findByRole("link", { name: "Budgets" }));
   expect(await screen.findByRole("alert")).toHaveTextContent("This page could not be loaded.");
 
   await userEvent.click(screen.getByRole("link", { name: "Overview" }));

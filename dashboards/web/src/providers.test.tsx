@@ -3,7 +3,7 @@ import { render, screen, within } from "@testing-library/react";
 import { userEvent } from "@testing-library/user-event";
 import { beforeEach, expect, test } from "vitest";
 import { App } from "./app";
-import { fakeApi, GOOD_TOKEN, problem } from "./testing/fake_api";
+import { beSignedIn, fakeApi, problem } from "./testing/fake_api";
 
 const TARGET = {
   provider: "openai", model: "gpt-4.1-mini", modality: "llm", account: "3f2a", region: "", state: "closed", cause: "",
@@ -22,7 +22,7 @@ const HEALTH = {
 };
 
 beforeEach(() => {
-  sessionStorage.setItem("voicegateway.token", GOOD_TOKEN);
+  beSignedIn();
   location.hash = "#page=providers";
 });
 

@@ -12,27 +12,27 @@ function answerWith(response: Response) {
   return fetched;
 }
 
-test("asks the same origin with the token and reads the answer", async () => {
+test("asks the same origin and reads the answer; what changes nothing needs no proof", async () => {
   const fetched = answerWith(Response.json({ amount_usd: "1.5", more: true }));
 
-  await expect(ask(QUESTION, "vgw_a")).resolves.toEqual({ amount_usd: 1_500_000_000_000n });
+  await expect(ask(QUESTION, "proof")).resolves.toEqual({ amount_usd: 1_500_000_000_000n });
   expect(fetched).toHaveBeenCalledWith(
     "/api/v1/costs?by=model",
-    expect.objectContaining({ headers: { Authorization: "Bearer vgw_a", Accept: "application/json" } }),
+    expect.objectContaining({ credentials: "same-origin", headers: { Accept: "application/json" } }),
   );
 });
 
-test("an order goes by POST as JSON", async () => {
+test("an order goes by POST as JSON, with the proof that this page asks", async () => {
   const fetched = answerWith(Response.json({ amount_usd: "0" }));
 
-  await ask({ ...QUESTION, query: {}, order: { sentence: "Goodbye." } }, "vgw_a");
+  await ask({ ...QUESTION, query: {}, order: { sentence: "Goodbye." } }, "proof");
 
   expect(fetched).toHaveBeenCalledWith(
     "/api/v1/costs",
     expect.objectContaining({
       method: "POST",
       body: '{"sentence":"Goodbye."}',
-      headers: { Authorization: "Bearer vgw_a", Accept: "application/json", "Content-Type": "application/json" },
+      headers: { Accept: "application/json", "X-CSRF-Token": "proof", "Content-Type": "application/json" },
     }),
   );
 });
@@ -46,13 +46,13 @@ test.each<[number, ProblemKind]>([
 ])("%d is %s, in the controller's own words", async (status, kind) => {
   answerWith(problem(status, "because of this."));
 
-  await expect(ask(QUESTION, "vgw_a")).rejects.toMatchObject({ kind, message: "Because of this.", code: "test.refused" });
+  await expect(ask(QUESTION, "proof")).rejects.toMatchObject({ kind, message: "Because of this.", code: "test.refused" });
 });
 
 test("a proxy's error page still reads as a sentence", async () => {
   answerWith(new Response("<h1>Bad gateway</h1>", { status: 502 }));
 
-  await expect(ask(QUESTION, "vgw_a")).rejects.toMatchObject({ kind: "unavailable", message: "The controller answered 502." });
+  await expect(ask(QUESTION, "proof")).rejects.toMatchObject({ kind: "unavailable", message: "The controller answered 502." });
 });
 
 test.each([
@@ -61,13 +61,13 @@ test.each([
 ])("an answer that is %s is malformed", async (_, response) => {
   answerWith(response);
 
-  await expect(ask(QUESTION, "vgw_a")).rejects.toMatchObject({ kind: "malformed" });
+  await expect(ask(QUESTION, "proof")).rejects.toMatchObject({ kind: "malformed" });
 });
 
 test("no answer at all is unreachable", async () => {
   vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
 
-  await expect(ask(QUESTION, "vgw_a")).rejects.toMatchObject({ kind: "unreachable" });
+  await expect(ask(QUESTION, "proof")).rejects.toMatchObject({ kind: "unreachable" });
 });
 
 test("a question nobody waits for any more is an abort, not a problem", async () => {
@@ -78,5 +78,5 @@ test("a question nobody waits for any more is an abort, not a problem", async ()
     return Promise.reject(reason);
   });
 
-  await expect(ask(QUESTION, "vgw_a", control.signal)).rejects.toBe(reason);
+  await expect(ask(QUESTION, "proof", control.signal)).rejects.toBe(reason);
 });

@@ -1,4 +1,4 @@
-// The one caller of fetch: adds the token, bounds the wait, and turns every failure into an ApiProblem.
+// The one caller of fetch: proves whose page asks, bounds the wait, and turns every failure into an ApiProblem.
 import { noteAnswer } from "./clock";
 import { MalformedAnswer, type Decoder } from "./decode";
 
@@ -11,6 +11,8 @@ export interface Question<T> {
   /** Takes away what is at the path, by DELETE. */
   readonly takesAway?: boolean;
   readonly decode: Decoder<T>;
+  /** For what takes longer than reports do. */
+  readonly waitMs?: number;
 }
 
 export type ProblemKind = "unauthorized" | "forbidden" | "refused" | "unavailable" | "unreachable" | "malformed";
@@ -32,11 +34,12 @@ export class ApiProblem extends Error {
 // Reports take milliseconds; one that takes this long is an outage, and the next poll asks again.
 export const ANSWER_WAIT_MS_MAX = 10_000;
 
-/** Ask the controller. Throws ApiProblem, or the abort reason when `signal` fires. */
-export async function ask<T>(question: Question<T>, token: string, signal?: AbortSignal): Promise<T> {
-  const response = await send(question, token, signal);
-  noteAnswer(response.headers, Date.now());
-  if (!response.ok) throw await problemOf(response);
+/**
+ * Ask the controller, as whom the browser's cookie says. `csrf` is the session's, null before there is one.
+ * Throws ApiProblem, or the abort reason when `signal` fires.
+ */
+export async function ask<T>(question: Question<T>, csrf: string | null, signal?: AbortSignal): Promise<T> {
+  const response = await fetched(question, csrf, signal);
   try {
     return question.decode(await response.json(), question.path);
   } catch (cause) {
@@ -46,37 +49,50 @@ export async function ask<T>(question: Question<T>, token: string, signal?: Abor
   }
 }
 
-async function send<T>(question: Question<T>, token: string, signal?: AbortSignal): Promise<Response> {
+/** The answer as it came: a document instead of JSON. Throws as `ask` does. */
+export async function fetched<T>(
+  question: Question<T>,
+  csrf: string | null,
+  signal?: AbortSignal,
+): Promise<Response> {
+  const response = await send(question, csrf, signal);
+  noteAnswer(response.headers, Date.now());
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+async function send<T>(question: Question<T>, csrf: string | null, signal?: AbortSignal): Promise<Response> {
   const query = new URLSearchParams(question.query).toString();
-  const timeout = AbortSignal.timeout(ANSWER_WAIT_MS_MAX);
-  const headers = { Authorization: `Bearer ${token}`, Accept: "application/json" };
-  const order =
-    question.order === undefined
-      ? { headers, ...(question.takesAway === true ? { method: "DELETE" } : {}) }
-      : {
-          method: "POST",
-          headers: { ...headers, "Content-Type": "application/json" },
-          body: JSON.stringify(question.order),
-        };
+  const waitMs = question.waitMs ?? ANSWER_WAIT_MS_MAX;
+  const timeout = AbortSignal.timeout(waitMs);
   try {
     return await fetch(`/api/v1/${question.path}${query && `?${query}`}`, {
-      ...order,
+      ...requestOf(question, csrf),
       cache: "no-store",
-      credentials: "omit",
+      credentials: "same-origin",
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
   } catch (cause) {
     signal?.throwIfAborted();
-    const reason = timeout.aborted ? `did not answer within ${ANSWER_WAIT_MS_MAX / 1000} s` : "cannot be reached";
+    const reason = timeout.aborted ? `did not answer within ${waitMs / 1000} s` : "cannot be reached";
     throw new ApiProblem("unreachable", `The controller ${reason}.`, null, cause);
   }
+}
+
+function requestOf<T>({ order, takesAway }: Question<T>, csrf: string | null): RequestInit {
+  const headers = { Accept: "application/json" };
+  if (order === undefined && takesAway !== true) return { headers };
+  const proof = csrf === null ? {} : { "X-CSRF-Token": csrf };
+  if (order === undefined) return { method: "DELETE", headers: { ...headers, ...proof } };
+  const typed = { ...headers, ...proof, "Content-Type": "application/json" };
+  return { method: "POST", headers: typed, body: JSON.stringify(order) };
 }
 
 async function problemOf(response: Response): Promise<ApiProblem> {
   const { code, sentence } = await readProblem(response);
   const said = sentence ?? `The controller answered ${response.status}.`;
   if (response.status === 401) {
-    return new ApiProblem("unauthorized", sentence ?? "The controller does not accept this token.", code);
+    return new ApiProblem("unauthorized", sentence ?? "The controller does not know who you are.", code);
   }
   if (response.status === 403) return new ApiProblem("forbidden", said, code);
   return new ApiProblem(response.status >= 500 || response.status === 429 ? "unavailable" : "refused", said, code);

@@ -9,6 +9,8 @@ import { ask, type Question } from "./client";
 export interface Report<T> {
   readonly key: readonly string[];
   readonly question: (now: number) => Question<T>;
+  /** How long after an answer or a problem it is asked again; else as soon as figures change. */
+  readonly everyMs?: number;
 }
 
 export const POLL_MS = 2_000;
@@ -20,8 +22,9 @@ export function useReport<T>(report: Report<T>): UseQueryResult<T, ApiProblem> {
   const session = useSession();
   return useQuery<T, ApiProblem>({
     queryKey: report.key,
-    queryFn: ({ signal }) => ask(report.question(atController(Date.now())), session.token, signal),
+    queryFn: ({ signal }) => ask(report.question(atController(Date.now())), session.csrf, signal),
     placeholderData: keepPreviousData,
+    ...(report.everyMs && { refetchInterval: report.everyMs }),
   });
 }
 

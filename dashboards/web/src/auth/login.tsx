@@ -1,16 +1,18 @@
-// The login view: takes a token, tries it, and says why one was refused.
+// The login view: the company's own sign-in where there is one, or a token, and why either was refused.
 import { useState, type SubmitEvent } from "react";
 import { ask, ApiProblem } from "../api/client";
-import { liveReport } from "../api/live";
+import { companySignIn, signInWith, type Visitor } from "../api/sign_in";
 import { Logo } from "../ui/logo";
 
 export interface LoginProps {
   /** Why the visitor is here, if not for the first time. */
   readonly reason: string | null;
-  readonly onToken: (token: string) => void;
+  /** The company's own sign-in, null where there is none. */
+  readonly oidc: { readonly name: string } | null;
+  readonly onVisitor: (visitor: Visitor) => void;
 }
 
-export function Login({ reason, onToken }: LoginProps) {
+export function Login({ reason, oidc, onVisitor }: LoginProps) {
   const [token, setToken] = useState("");
   const [problem, setProblem] = useState(reason);
   const [isTrying, setTrying] = useState(false);
@@ -19,10 +21,10 @@ export function Login({ reason, onToken }: LoginProps) {
     event.preventDefault();
     setTrying(true);
     setProblem(null);
-    const refusal = await refusalOf(token.trim());
+    const answer = await answerTo(token.trim());
     setTrying(false);
-    if (refusal === null) onToken(token.trim());
-    else setProblem(refusal);
+    if (typeof answer === "string") setProblem(answer);
+    else onVisitor(answer);
   }
 
   return (
@@ -48,7 +50,7 @@ export function Login({ reason, onToken }: LoginProps) {
           }}
         />
         <p id="token-help" className="muted">
-          A token with the role viewer or admin. It stays in this tab and is forgotten when the tab closes.
+          A token with the role viewer, operator or admin. It is not kept: the browser gets a session that you can end.
         </p>
         <p id="token-problem" role="alert" className="problem">
           {problem}
@@ -56,18 +58,21 @@ export function Login({ reason, onToken }: LoginProps) {
         <button type="submit" className="button-primary" disabled={isTrying || token.trim() === ""}>
           {isTrying ? "Checking…" : "Sign in"}
         </button>
+        {oidc !== null && (
+          <a className="button" href={companySignIn(location.hash)}>
+            Sign in with {oidc.name}
+          </a>
+        )}
       </form>
     </main>
   );
 }
 
-/** Null when the token may read; otherwise a sentence. */
-async function refusalOf(token: string): Promise<string | null> {
-  // A header value is Latin-1 at most; fetch throws on anything else, which would read as an outage.
+/** Who came in, or a sentence. */
+async function answerTo(token: string): Promise<Visitor | string> {
   if (!/^[\x21-\x7e]+$/.test(token)) return "That is not a token: it holds a space or a character no token has.";
   try {
-    await ask(liveReport.question(Date.now()), token);
-    return null;
+    return await ask(signInWith(token), null);
   } catch (cause) {
     if (cause instanceof ApiProblem) return cause.message;
     throw cause;

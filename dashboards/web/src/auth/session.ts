@@ -1,9 +1,12 @@
-// The signed-in state every request needs.
+// The signed-in state every page needs. The browser keeps the session in a cookie that no script can read.
 import { createContext, useContext } from "react";
+import type { Visitor } from "../api/sign_in";
 
 export interface Session {
-  readonly token: string;
-  /** Forget the token and show the login view, with the reason if there is one. */
+  readonly visitor: Visitor;
+  /** Sent along with what changes something: proof that this page asks, not another site. */
+  readonly csrf: string;
+  /** Show the login view, with the reason if the session is over. */
   readonly signOut: (reason: string | null) => void;
 }
 

@@ -1,9 +1,8 @@
 // Asks before a running call is ended, and with which words.
 import { useId, useState, type SubmitEvent } from "react";
-import { ApiProblem, ask } from "../api/client";
 import { endSession, SENTENCE_CHARS_MAX } from "../api/ending";
+import { useOrder } from "../api/order";
 import type { SessionRow } from "../api/sessions";
-import { useSession } from "../auth/session";
 import { Dialog } from "../ui/dialog";
 
 export interface EndCallProps {
@@ -14,25 +13,13 @@ export interface EndCallProps {
 }
 
 export function EndCall({ row, onTold, onCancel }: EndCallProps) {
-  const { token, signOut } = useSession();
+  const { problem, isBusy, send } = useOrder();
   const [sentence, setSentence] = useState("");
-  const [problem, setProblem] = useState<string | null>(null);
-  const [isTelling, setTelling] = useState(false);
   const id = useId();
 
   async function submit(event: SubmitEvent<HTMLFormElement>) {
     event.preventDefault();
-    setTelling(true);
-    setProblem(null);
-    try {
-      await ask(endSession(row.session_id, sentence.trim()), token);
-      onTold();
-    } catch (cause) {
-      if (!(cause instanceof ApiProblem)) throw cause;
-      if (cause.kind === "unauthorized") signOut(cause.message);
-      setProblem(cause.message);
-      setTelling(false);
-    }
+    if ((await send(endSession(row.session_id, sentence.trim()))) !== null) onTold();
   }
 
   return (
@@ -65,8 +52,8 @@ export function EndCall({ row, onTold, onCancel }: EndCallProps) {
           <button type="button" className="button" onClick={onCancel}>
             Keep it
           </button>
-          <button type="submit" className="button button-bad" disabled={isTelling}>
-            {isTelling ? "Telling the worker…" : "End call"}
+          <button type="submit" className="button button-bad" disabled={isBusy}>
+            {isBusy ? "Telling the worker…" : "End call"}
           </button>
         </div>
       </form>

@@ -1,5 +1,5 @@
 // What is there on every page: the header, the time zone, and the page that the address names.
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useState, type ComponentType, type ReactNode } from "react";
 import { ledgerStatusReport } from "../api/ledger";
 import { liveReport } from "../api/live";
 import { useReport } from "../api/report";
@@ -10,18 +10,30 @@ import { usePage } from "./page";
 import { ZonePicker } from "./zone_picker";
 
 // Whoever only looks at the overview does not wait for them.
-const Budgets = lazy(() =>
-  import("./budgets").then(
-    ({ Budgets: page }) => ({ default: page }),
-    () => ({ default: Outdated }),
-  ),
-);
-const Providers = lazy(() =>
-  import("./providers").then(
-    ({ Providers: page }) => ({ default: page }),
-    () => ({ default: Outdated }),
-  ),
-);
+const LATER = {
+  budgets: later(() => import("./budgets").then(({ Budgets }) => Budgets)),
+  providers: later(() => import("./providers").then(({ Providers }) => Providers)),
+  fleet: later(() => import("./fleet").then(({ Fleet }) => Fleet)),
+  books: later(() => import("./books").then(({ Books }) => Books)),
+  prices: later(() => import("./prices").then(({ Prices }) => Prices)),
+  admin: later(() => import("./admin").then(({ Admin }) => Admin)),
+  call: later(() => import("./call").then(({ Call }) => Call)),
+};
+
+/** What every page but the overview is given. */
+export interface PageProps {
+  readonly zone: Zone;
+  readonly zonePicker: ReactNode;
+}
+
+function later(load: () => Promise<ComponentType<PageProps>>) {
+  return lazy<ComponentType<PageProps>>(() =>
+    load().then(
+      (page) => ({ default: page }),
+      () => ({ default: Outdated }),
+    ),
+  );
+}
 
 export function Frame() {
   const page = usePage();
@@ -30,18 +42,15 @@ export function Frame() {
   const live = useReport(liveReport);
   const ledger = useReport(ledgerStatusReport);
   const zonePicker = <ZonePicker zone={zone} onZone={setZone} now={live.dataUpdatedAt} />;
+  const Later = page === "overview" ? null : LATER[page];
   return (
     <>
       <Header page={page} live={live} ledger={ledger} zone={zone} />
-      {page === "overview" ? (
+      {Later === null ? (
         <Overview live={live} zone={zone} zonePicker={zonePicker} />
       ) : (
         <Suspense fallback={<main className="page" aria-busy="true" />}>
-          {page === "budgets" ? (
-            <Budgets zone={zone} zonePicker={zonePicker} />
-          ) : (
-            <Providers zone={zone} zonePicker={zonePicker} />
-          )}
+          <Later zone={zone} zonePicker={zonePicker} />
         </Suspense>
       )}
     </>

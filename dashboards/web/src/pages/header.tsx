@@ -33,7 +33,7 @@ export function Header({ page, live, ledger, zone }: HeaderProps) {
           <Logo /> VoiceGateway
         </h1>
         <nav className="pages" aria-label="Pages">
-          {(Object.keys(PAGES) as Page[]).map((each) => (
+          {(Object.keys(PAGES) as (keyof typeof PAGES)[]).map((each) => (
             <a key={each} href={linkTo(each)} aria-current={each === page ? "page" : undefined}>
               {PAGES[each]}
             </a>

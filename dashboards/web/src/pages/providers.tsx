@@ -1,12 +1,12 @@
 // The vendors' page: whom workers do not ask just now and why, how fast the others answer, and what is switched off.
 import { useState, type ReactNode } from "react";
-import { ApiProblem, ask } from "../api/client";
+import { useOrder } from "../api/order";
 import { providersReport, switchOn, type Disabled, type Target } from "../api/providers";
 import { useReport } from "../api/report";
-import { useSession } from "../auth/session";
 import { formatCount } from "../lib/format";
 import { formatDuration, formatInstant, type Zone } from "../lib/time";
 import { Badge, type Tone } from "../ui/badge";
+import { buttonColumn } from "../ui/button_column";
 import { Panel } from "../ui/panel";
 import { Table, type Column } from "../ui/table";
 import { SwitchOff } from "./switch_off";
@@ -31,19 +31,11 @@ const CAUSES: Readonly<Record<string, string>> = {
 
 export function Providers({ zone, zonePicker }: ProvidersProps) {
   const health = useReport(providersReport);
-  const session = useSession();
+  const { problem, send } = useOrder();
   const [asking, setAsking] = useState<Target | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
 
   async function enable(row: Disabled) {
-    setProblem(null);
-    try {
-      await ask(switchOn(row.provider, row.model), session.token);
-      await health.refetch();
-    } catch (cause) {
-      if (!(cause instanceof ApiProblem)) throw cause;
-      setProblem(cause.message);
-    }
+    if ((await send(switchOn(row.provider, row.model))) !== null) await health.refetch();
   }
 
   return (
@@ -125,6 +117,10 @@ function isOff(row: Target, disabled: readonly Disabled[]): boolean {
   return disabled.some(({ provider, model }) => provider === row.provider && (model === "" || model === row.model));
 }
 
+function nameOf(row: Target | Disabled): string {
+  return row.model || row.provider;
+}
+
 function columnsFor(
   zone: Zone,
   off: readonly Disabled[],
@@ -145,7 +141,7 @@ function columnsFor(
     { name: "Account", wideOnly: true, cell: (row) => <span className="mono">{row.account || "–"}</span> },
     { name: "p50", kind: "number", cell: (row) => duration(row.ttfb_p50_ms) },
     { name: "p95", kind: "number", cell: (row) => duration(row.ttfb_p95_ms) },
-    ...(onOff === null ? [] : [buttonColumn<Target>("Switch off", (row) => row.model || row.provider, onOff)]),
+    ...(onOff === null ? [] : [buttonColumn({ words: "Switch off", nameOf, onClick: onOff })]),
   ];
 }
 
@@ -157,27 +153,8 @@ function offColumns(zone: Zone, onOn: ((row: Disabled) => void) | null): Column<
       cell: (row) => (row.until === null ? "somebody switches it on" : formatInstant(row.until, zone)),
     },
     { name: "Why", kind: "wrap", wideOnly: true, cell: (row) => row.reason || "–" },
-    ...(onOn === null ? [] : [buttonColumn<Disabled>("Switch on", (row) => row.model || row.provider, onOn)]),
+    ...(onOn === null ? [] : [buttonColumn({ words: "Switch on", nameOf, onClick: onOn })]),
   ];
-}
-
-function buttonColumn<R>(words: string, nameOf: (row: R) => string, onClick: (row: R) => void): Column<R> {
-  return {
-    name: words,
-    quiet: true,
-    cell: (row) => (
-      <button
-        type="button"
-        className="button button-small"
-        aria-label={`${words}: ${nameOf(row)}`}
-        onClick={() => {
-          onClick(row);
-        }}
-      >
-        {words}
-      </button>
-    ),
-  };
 }
 
 interface StateProps {

@@ -1,5 +1,5 @@
 // The last calls with their cost, the running ones on top.
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { atController } from "../api/clock";
 import { useReport } from "../api/report";
 import { sessionKey, sessionsReport, withLive, type SessionRow } from "../api/sessions";
@@ -10,7 +10,10 @@ import { AmountOf } from "../ui/amount";
 import { Badge, Doubts } from "../ui/badge";
 import { Panel } from "../ui/panel";
 import { Table, type Column } from "../ui/table";
-import { EndCall } from "./end_call";
+import { linkTo } from "./page";
+
+// Most visitors end no call.
+const EndCall = lazy(() => import("./end_call").then(({ EndCall }) => ({ default: EndCall })));
 
 export interface SessionsPanelProps {
   /** Undefined while nobody knows what is running. */
@@ -42,16 +45,18 @@ export function SessionsPanel({ live, zone }: SessionsPanelProps) {
             rowKey={sessionKey}
           />
           {asking !== null && (
-            <EndCall
-              row={asking}
-              onTold={() => {
-                setTold(new Map(told).set(asking.session_id, atController(Date.now())));
-                setAsking(null);
-              }}
-              onCancel={() => {
-                setAsking(null);
-              }}
-            />
+            <Suspense fallback={null}>
+              <EndCall
+                row={asking}
+                onTold={() => {
+                  setTold(new Map(told).set(asking.session_id, atController(Date.now())));
+                  setAsking(null);
+                }}
+                onCancel={() => {
+                  setAsking(null);
+                }}
+              />
+            </Suspense>
           )}
         </>
       )}
@@ -75,9 +80,9 @@ function columnsFor(now: number, zone: Zone, ending: Ending | null): Column<Sess
       cell: (row) => (
         <>
           <span className="badges">
-            <span className="mono" title={row.session_id}>
+            <a className="mono" title={row.session_id} href={linkTo("call", row.session_id)}>
               {shortId(row.session_id)}
-            </span>
+            </a>
             {row.live && (
               <Badge tone="good" withDot>
                 live

@@ -1,8 +1,7 @@
 // Asks before a vendor, or one of its models, is switched off: how much of it, and for how long.
 import { useState, type SubmitEvent } from "react";
-import { ApiProblem, ask } from "../api/client";
+import { useOrder } from "../api/order";
 import { switchOff, type Target } from "../api/providers";
-import { useSession } from "../auth/session";
 import { Dialog } from "../ui/dialog";
 import { Segmented } from "../ui/segmented";
 
@@ -16,25 +15,13 @@ const TIMES = { hour: "1 hour", day: "1 day", open: "Until switched on" } as con
 const SECONDS: Readonly<Record<keyof typeof TIMES, number | null>> = { hour: 3_600, day: 86_400, open: null };
 
 export function SwitchOff({ target, onDone, onCancel }: SwitchOffProps) {
-  const { token, signOut } = useSession();
+  const { problem, isBusy, send } = useOrder();
   const [part, setPart] = useState<"model" | "vendor">(target.model === "" ? "vendor" : "model");
   const [time, setTime] = useState<keyof typeof TIMES>("hour");
-  const [problem, setProblem] = useState<string | null>(null);
-  const [isTelling, setTelling] = useState(false);
 
   async function submit(event: SubmitEvent<HTMLFormElement>) {
     event.preventDefault();
-    setTelling(true);
-    setProblem(null);
-    try {
-      await ask(switchOff(target.provider, part === "model" ? target.model : "", SECONDS[time]), token);
-      onDone();
-    } catch (cause) {
-      if (!(cause instanceof ApiProblem)) throw cause;
-      if (cause.kind === "unauthorized") signOut(cause.message);
-      setProblem(cause.message);
-      setTelling(false);
-    }
+    if ((await send(switchOff(target.provider, part === "model" ? target.model : "", SECONDS[time]))) !== null) onDone();
   }
 
   return (
@@ -61,8 +48,8 @@ export function SwitchOff({ target, onDone, onCancel }: SwitchOffProps) {
           <button type="button" className="button" onClick={onCancel}>
             Keep it on
           </button>
-          <button type="submit" className="button button-bad" disabled={isTelling}>
-            {isTelling ? "Switching…" : "Switch off"}
+          <button type="submit" className="button button-bad" disabled={isBusy}>
+            {isBusy ? "Switching…" : "Switch off"}
           </button>
         </div>
       </form>

@@ -8,7 +8,8 @@ type Answer = object | Computed;
 export interface Asked {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
-  readonly token: string | null;
+  /** The proof that came along; null: none did. */
+  readonly csrf: string | null;
   /** What was ordered, for a POST. */
   readonly order?: unknown;
   /** For a DELETE. */
@@ -16,6 +17,18 @@ export interface Asked {
 }
 
 export const GOOD_TOKEN = "vgw_viewer_secret";
+export const CSRF = "proof-of-this-page";
+export const VISITOR = {
+  actor: "1f2e", name: "finance", kind: "session", role: "viewer", projects: null, expires_at: null, csrf_token: CSRF,
+};
+
+/** Whether the browser's cookie is good, which the page cannot see. */
+let isCookieGood = false;
+
+/** The visitor comes with a good cookie, or without one. */
+export function beSignedIn(isGood = true): void {
+  isCookieGood = isGood;
+}
 
 const FIGURES = { amount_usd: "0.300000000001", requests: 3, estimated_requests: 1, unrated_requests: 0 };
 
@@ -74,22 +87,34 @@ export const ANSWERS: Readonly<Record<string, Answer>> = {
 
 /** Answer fetch until the test ends; returns what is asked, as it is asked. */
 export function fakeApi(changed: Readonly<Record<string, Answer>> = {}): Asked[] {
-  const answers = { ...ANSWERS, ...changed };
+  const answers: Readonly<Record<string, Answer>> = { ...ANSWERS, "sign-in/options": options, "sign-out": {}, ...changed };
   const asked: Asked[] = [];
   vi.stubGlobal("fetch", (input: string, init: RequestInit) => {
     const url = new URL(input, "http://controller.test");
     const path = url.pathname.replace("/api/v1/", "");
-    const token = new Headers(init.headers).get("Authorization");
+    const csrf = new Headers(init.headers).get("X-CSRF-Token");
     const order = typeof init.body === "string" ? { order: JSON.parse(init.body) as unknown } : {};
     const method = init.method === "DELETE" ? { method: init.method } : {};
-    asked.push({ path, query: Object.fromEntries(url.searchParams), token, ...order, ...method });
-    if (token !== `Bearer ${GOOD_TOKEN}`) return Promise.resolve(problem(401, "This token is unknown."));
+    asked.push({ path, query: Object.fromEntries(url.searchParams), csrf, ...order, ...method });
+    if (path === "sign-in") return Promise.resolve(signedIn(order.order));
+    if (!isCookieGood && path !== "sign-in/options") return Promise.resolve(problem(401, "Nobody is signed in."));
+    if (init.method !== undefined && csrf !== CSRF) return Promise.resolve(problem(403, "Another site asks."));
+    if (path === "sign-out") isCookieGood = false;
     const answer = answers[path];
     if (answer === undefined) return Promise.resolve(problem(404, `No report ${path}.`));
     const body = isComputed(answer) ? answer(url) : answer;
     return Promise.resolve(body instanceof Response ? body : Response.json(body));
   });
   return asked;
+}
+
+function options(): object {
+  return { token: true, oidc: null, signed_in: isCookieGood ? VISITOR : null };
+}
+
+function signedIn(order: unknown): Response {
+  isCookieGood = JSON.stringify(order) === JSON.stringify({ token: GOOD_TOKEN });
+  return isCookieGood ? Response.json(VISITOR) : problem(401, "This token is unknown.");
 }
 
 function isComputed(answer: Answer): answer is Computed {

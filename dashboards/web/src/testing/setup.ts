@@ -1,7 +1,8 @@
-// Before each test: a clean tab.
+// Before each test: a clean browser.
 import "@testing-library/jest-dom/vitest";
 import { cleanup, configure } from "@testing-library/react";
 import { afterEach, beforeEach, vi } from "vitest";
+import { beSignedIn } from "./fake_api";
 
 // Waiting ends at once when what is waited for is there; on a busy machine a second may be too little.
 configure({ asyncUtilTimeout: 10_000 });
@@ -12,7 +13,7 @@ HTMLDialogElement.prototype.showModal = function showModal() {
 };
 
 beforeEach(() => {
-  sessionStorage.clear();
+  beSignedIn(false);
   history.replaceState(null, "", "/");
 });
 
