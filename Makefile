@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-COMMANDS := demo test check lint types contracts format web chart bench newest
+COMMANDS := demo test check lint types contracts security format web chart clients bench newest
 
 .DEFAULT_GOAL := help
 .PHONY: help $(COMMANDS)

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent import futures
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,6 +21,7 @@ ENVIRONMENT = ROOT / ".venv"
 ENVIRONMENT_NEWEST = ROOT / ".venv-newest"
 UV_FOLDER = ROOT / ".uv"
 WEB_SOURCE = ROOT / "dashboards" / "web"
+TYPESCRIPT_CLIENT = ROOT / "clients" / "typescript"
 WEB_BUILT = ROOT / "controller" / "voicegateway_controller" / "web"
 # Older ones do not know all of our lock file; then we fetch our own beside the project.
 UV_MINIMUM = (0, 8, 0)
@@ -65,16 +67,16 @@ def test(arguments: list[str]) -> int:
     """run the whole test suite; arguments go to pytest"""
     uv = synced()
     if find_npm() is not None and is_web_stale():
-        build_web(scripts=["build"])
+        run_scripts(WEB_SOURCE, ["build"])
     if arguments:
         return become(in_environment(uv, "pytest", *arguments))
     return run_all([in_environment(uv, "pytest", *words) for words in (TESTS_TOGETHER, TESTS_ALONE)])
 
 
 def check(arguments: list[str]) -> int:
-    """lint, types and contracts, all three even when one fails"""
+    """lint, types, contracts and security, all of them even when one fails"""
     uv = synced()
-    return run_all([in_environment(uv, *words) for words in LINT + TYPES + CONTRACTS])
+    return run_beside([in_environment(uv, *words) for words in LINT + TYPES + CONTRACTS + SECURITY])
 
 
 def lint(arguments: list[str]) -> int:
@@ -86,13 +88,19 @@ def lint(arguments: list[str]) -> int:
 def types(arguments: list[str]) -> int:
     """mypy --strict and pyright"""
     uv = synced()
-    return run_all([in_environment(uv, *words) for words in TYPES])
+    return run_beside([in_environment(uv, *words) for words in TYPES])
 
 
 def contracts(arguments: list[str]) -> int:
     """import-linter: who may import whom"""
     uv = synced()
     return run_all([in_environment(uv, *words) for words in CONTRACTS])
+
+
+def security(arguments: list[str]) -> int:
+    """bandit, and the locked packages against advisories that are kept here"""
+    uv = synced()
+    return run_all([in_environment(uv, *words) for words in SECURITY])
 
 
 def format_(arguments: list[str]) -> int:
@@ -102,15 +110,21 @@ def format_(arguments: list[str]) -> int:
 
 
 def web(arguments: list[str]) -> int:
-    """lint, test and build the dashboard"""
+    """lint, test and build the dashboard; check the TypeScript client"""
     if find_npm() is None:
         synced()  # The development group brings a Node of its own.
-    return build_web(scripts=["lint", "types", "test", "build"])
+    run_scripts(TYPESCRIPT_CLIENT, ["check"])
+    return run_scripts(WEB_SOURCE, ["lint", "types", "test", "build"])
 
 
 def chart(arguments: list[str]) -> int:
     """lint and render the Helm chart; builds helm with Go when it is missing"""
     return run(["bash", "helm/check.sh"])
+
+
+def clients(arguments: list[str]) -> int:
+    """make the typed clients in clients/ anew from the API's routes"""
+    return run(in_environment(synced(), "python", "-m", "clients.generator"))
 
 
 def bench(arguments: list[str]) -> int:
@@ -139,9 +153,11 @@ COMMANDS = {
     "lint": lint,
     "types": types,
     "contracts": contracts,
+    "security": security,
     "format": format_,
     "web": web,
     "chart": chart,
+    "clients": clients,
     "bench": bench,
     "newest": newest,
 }
@@ -149,13 +165,20 @@ COMMANDS = {
 LINT = [("ruff", "check"), ("ruff", "format", "--check")]
 TYPES = [("mypy",), ("pyright", "--pythonpath", ".venv/bin/python")]
 CONTRACTS = [("lint-imports",)]
-# Two files at a time, for most tests wait for servers; what judges how much is used, or how soon, runs alone.
-# In this order: the demo waits more than it works, so it runs beside the others.
+# What attackers like in our own code, and packages in uv.lock that are known to be unsafe; both without the network.
+SECURITY = [
+    ("bandit", "--quiet", "--recursive", "--configfile", "pyproject.toml", "controller", "shared", "worker_shim"),
+    ("python", "security/check_packages.py"),
+]
+# Three files at a time, for most tests wait for servers; what judges how much is used, or how soon, runs alone.
+# In the order of the folders: the slow ones come first, and unit tests fill what is left; the demo waits more than it
+# works, so it runs beside the other fleets.
 FLEETS = ("tests/acceptance/test_demo.py", "tests/acceptance/budgets", "tests/acceptance/limits")
 TESTS_ALONE = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder", "--durations=10", *FLEETS)
 TESTS_TOGETHER = (
-    "--numprocesses=2",
+    "--numprocesses=3",
     "--dist=loadfile",
+    "--no-loadscope-reorder",
     "--durations=25",
     "tests",
     *(f"--ignore={path}" for path in FLEETS),
@@ -188,6 +211,8 @@ def prepare_environment() -> None:
     os.environ.setdefault("UV_SYSTEM_CERTS", "1")
     # An active virtual environment of something else would only make uv warn.
     os.environ.pop("VIRTUAL_ENV", None)
+    # What we start starts processes by the hundred, and each would compile all it imports anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     home = Path(os.path.expanduser("~"))
     if "UV_CACHE_DIR" not in os.environ and not (home.is_dir() and os.access(str(home), os.W_OK)):
         os.environ["UV_CACHE_DIR"] = str(UV_FOLDER / "cache")
@@ -279,28 +304,43 @@ def is_web_stale() -> bool:
     return max(path.stat().st_mtime for path in files) > built.stat().st_mtime
 
 
-def build_web(scripts: list[str]) -> int:
-    """Install the dashboard's packages when its lock changed, then run the given npm scripts."""
+def run_scripts(folder: Path, scripts: list[str]) -> int:
+    """Install a folder's npm packages when its lock changed, then run the given npm scripts there."""
     npm = find_npm()
     if npm is None:
         raise Refused("npm is missing: install Node.js 20.19 or newer")
     # Beside npm stands the node that runs it.
     os.environ["PATH"] = os.path.dirname(npm) + os.pathsep + os.environ.get("PATH", "")
-    lock, installed = WEB_SOURCE / "package-lock.json", WEB_SOURCE / "node_modules" / ".package-lock.json"
+    lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
     commands = []
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         commands.append([npm, "ci", "--no-audit", "--no-fund"])
     commands += [[npm, "run", "--silent", script] for script in scripts]
     for command in commands:
-        code = run(command, folder=WEB_SOURCE)
-        if code != 0:
-            raise Refused(f"{' '.join(['npm', *command[1:]])} failed in dashboards/web")
+        if run(command, folder=folder) != 0:
+            raise Refused(f"{' '.join(['npm', *command[1:]])} failed in {folder.relative_to(ROOT)}")
     return 0
 
 
 def run_all(commands: list[list[str]]) -> int:
     """Run every command, also after one failed; return the first bad exit code."""
     return next(iter([code for code in [run(command) for command in commands] if code != 0]), 0)
+
+
+def run_beside(commands: list[list[str]]) -> int:
+    """Run every command at the same time, each one's words together at its end; return the first bad exit code."""
+    with futures.ThreadPoolExecutor(len(commands)) as pool:
+        codes = []
+        for number, done in enumerate(pool.map(captured, commands)):
+            print("$", os.path.basename(commands[number][0]), *commands[number][1:])
+            print(done.stdout.decode(errors="replace"), end="", flush=True)
+            codes.append(done.returncode)
+    return next((code for code in codes if code != 0), 0)
+
+
+def captured(command: list[str]) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end; what it says goes to `stdout`."""
+    return subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def run(command: list[str], folder: Path = ROOT) -> int:

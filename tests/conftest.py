@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.fixtures import network
-from tests.fixtures.environment import move_home, scrub
+from tests.fixtures.environment import move_home, print_tables, scrub
 
 _home = pytest.StashKey[Path]()
 
@@ -16,6 +16,7 @@ pytest_plugins = ["tests.fixtures.services"]
 def pytest_configure(config: pytest.Config) -> None:
     """Before anything of ours is imported: settings are read from the environment."""
     scrub()
+    print_tables()
     config.stash[_home] = move_home()
     network.install_guard()
 

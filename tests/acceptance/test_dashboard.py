@@ -131,7 +131,7 @@ async def test_worker_token_cannot_read(controller: Controller, browser: Browser
     await page.get_by_label("Access token").fill(controller.worker_token)
     await page.get_by_role("button", name="Sign in").click()
 
-    await expect(page.get_by_role("alert")).to_contain_text("The token's role is worker")
+    await expect(page.get_by_role("alert")).to_contain_text("A token of the role worker is for machines")
 
 
 async def test_unknown_token_in_the_address_leads_to_the_login_with_the_reason(

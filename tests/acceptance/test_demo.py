@@ -66,7 +66,7 @@ def assert_faults_happened(home: Path) -> None:
 def test_killing_anything_loses_and_doubles_nothing(tmp_path: Path) -> None:
     code, verdict, complaint = run_demo(
         tmp_path,
-        *("--calls", "20", "--concurrency", "3", "--kills", str(KILLS), "--kill-every-s", "2", "--seed", "7"),
+        *("--calls", "12", "--concurrency", "3", "--kills", str(KILLS), "--kill-every-s", "2", "--seed", "7"),
         timeout_s=800,
     )
 

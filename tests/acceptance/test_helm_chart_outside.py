@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from tests.fixtures.helm_chart import EVERYTHING, MINIMAL, find_tools, pods, refused, render
 
+from voicegateway_controller.configuration.document import checked, read_document
+
 # The first run may build helm itself, which takes minutes.
 pytestmark = pytest.mark.timeout(1800)
 
@@ -31,11 +33,12 @@ def tools() -> Path:
     return find_tools()
 
 
-def test_only_the_runner_gets_them_and_secrets_only_from_the_secret(tools: Path) -> None:
+def test_only_the_runner_gets_alerts_and_secrets_come_only_from_the_secret(tools: Path) -> None:
     found = pods(tools, MINIMAL, *_set(SECRET | PLAIN))
     (secret,) = (each for each in _release(tools, *_set(SECRET | PLAIN)) if each["kind"] == "Secret")
 
-    assert {name for name, pod in found.items() if "ALERT" in str(pod) or "LIVEKIT" in str(pod)} == {"runner"}
+    assert {name for name, pod in found.items() if "ALERT" in str(pod)} == {"runner"}
+    assert {name for name, pod in found.items() if "LIVEKIT" in str(pod)} == {"runner", "controller"}
     environment = {
         each["name"]: each
         for each in found["runner"]["spec"]["containers"][0]["env"]
@@ -61,6 +64,19 @@ def test_only_the_runner_gets_them_and_secrets_only_from_the_secret(tools: Path)
     }
 
 
+def test_the_controller_gets_the_keys_that_sign_livekits_webhooks(tools: Path) -> None:
+    found = pods(tools, MINIMAL, *_set(SECRET | PLAIN | {"livekit.webhookKeys": "APInext:hunter3"}))
+
+    environment = found["controller"]["spec"]["containers"][0]["env"]
+    assert sorted(each["name"] for each in environment if "LIVEKIT" in each["name"]) == [
+        "VOICEGATEWAY_LIVEKIT_API_KEY",
+        "VOICEGATEWAY_LIVEKIT_API_SECRET",
+        "VOICEGATEWAY_LIVEKIT_URL",
+        "VOICEGATEWAY_LIVEKIT_WEBHOOK_KEYS",
+    ]
+    assert "hunter" not in str(environment)
+
+
 def test_a_release_without_them_has_none_of_it(tools: Path) -> None:
     text = json.dumps(_release(tools))
 
@@ -84,10 +100,21 @@ def test_a_changed_webhook_restarts_the_runner(tools: Path) -> None:
         (MINIMAL, SECRET | PLAIN, "controller", set()),
         (MINIMAL, {**SECRET, **PLAIN, "livekit.url": "wss://livekit.example.com"}, "runner", {443, 8443, 465}),
         (EVERYTHING, {"networkPolicy.alertPorts": [8443, 2525]}, "runner", {8443, 2525, 443}),
-        (EVERYTHING, {}, "controller", set()),
+        (EVERYTHING, {}, "controller", {443, 8443}),
+        (
+            EVERYTHING,
+            {"billing.existingSecret": "", "vault.existingSecret": "", "vault.keysSecret": ""},
+            "controller",
+            set(),
+        ),
+        (EVERYTHING, {"billing.existingSecret": ""}, "controller", {443, 8443}),
+        (MINIMAL, {"vault.keysSecret": "keys"}, "controller", {443}),
+        (MINIMAL, {"settings.VOICEGATEWAY_OIDC_ISSUER": "https://login.example.com"}, "controller", {443}),
+        (MINIMAL, {"billing.existingSecret": "keys"}, "controller", {443}),
+        (MINIMAL, {"billing.existingSecret": "keys"}, "runner", {443}),
     ],
 )  # fmt: skip
-def test_network_policy_opens_their_ports_to_the_runner_alone(
+def test_network_policy_opens_their_ports_and_no_others(
     tools: Path, values: str, arguments: dict[str, Any], component: str, ports: set[int]
 ) -> None:
     stores = {53, 5353, 5432, 6379, 6432, 6380, 6381, 4318}
@@ -99,6 +126,37 @@ def test_network_policy_opens_their_ports_to_the_runner_alone(
 
     opened = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
     assert opened - stores == ports
+
+
+def test_billing_keys_are_for_controller_and_runner_and_not_for_the_migration(tools: Path) -> None:
+    found = pods(tools, MINIMAL, *_set({"billing.existingSecret": "keys"}))
+
+    given = {name: pod["spec"]["containers"][0].get("envFrom") for name, pod in found.items()}
+    assert given["controller"] == given["runner"] == [{"secretRef": {"name": "keys"}}]
+    assert {name for name, each in given.items() if each} == {"controller", "runner"}
+
+
+def test_configuration_and_keys_are_mounted_whole_at_the_controller_alone(tools: Path) -> None:
+    found = pods(tools, EVERYTHING)
+    controller = found["controller"]["spec"]["containers"][0]
+    (config,) = (each for each in render(tools, EVERYTHING) if "voicegw.yaml" in each.get("data", {}))
+
+    mounted = {mount["mountPath"] for mount in controller["volumeMounts"]}
+    assert mounted == {
+        "/tmp", "/etc/voicegateway", "/var/run/secrets/voicegateway", "/var/run/secrets/voicegateway-vault",
+    }  # fmt: skip
+    # A single file of a volume is never replaced while the pod runs.
+    assert not any("subPath" in mount for mount in controller["volumeMounts"])
+    settings = {each["name"]: each.get("value") for each in controller["env"]}
+    assert settings["VOICEGATEWAY_CONFIG"] == "/etc/voicegateway/voicegw.yaml"
+    assert settings["VOICEGATEWAY_VAULT_SECRETS_FILE"] == "/var/run/secrets/voicegateway-vault/secrets"
+    assert settings["VOICEGATEWAY_VAULT_INSECURE"] == "true"
+    assert {"secretRef": {"name": "voice-sign-in"}} in controller["envFrom"]
+    others = json.dumps([pod for name, pod in found.items() if name != "controller"])
+    assert "voice-sign-in" not in others
+    assert "voice-vault" not in others
+    assert "voice-vendor-keys" not in others
+    checked(read_document(config["data"]["voicegw.yaml"], name="voicegw.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -118,6 +176,9 @@ def test_network_policy_opens_their_ports_to_the_runner_alone(
         ),
         ({"settings.VOICEGATEWAY_ALERT_SLACK_URL": "https://h/hunter2"}, "use alerts, livekit or existingSecret"),
         ({"settings.VOICEGATEWAY_LIVEKIT_API_SECRET": "hunter2"}, "use alerts, livekit or existingSecret"),
+        ({"settings.VOICEGATEWAY_BILLING_OPENAI_KEY": "hunter2"}, "name that in billing.existingSecret"),
+        ({"settings.VOICEGATEWAY_VAULT_SECRETS": "hunter2"}, "use config and vault"),
+        ({"settings.VOICEGATEWAY_OIDC_CLIENT_SECRET": "hunter2"}, "name that in signIn.existingSecret"),
     ],
 )
 def test_what_cannot_work_is_refused_in_words_and_without_the_secret(

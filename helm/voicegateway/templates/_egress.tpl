@@ -1,4 +1,5 @@
-{{/* Where a pod may connect to: DNS, Postgres, Redis, for the runner alerts and LiveKit, and what the operator adds. Call
+{{/* Where a pod may connect to: DNS, Postgres, Redis, for the runner alerts and LiveKit, for the
+     controller vendors whose keys it tries and who signs people in, and what the operator adds. Call
      with (dict "root" $ "hook" bool "component" …); a hook needs no Redis. */}}
 {{- define "voicegateway.egress" -}}
 {{- $values := .root.Values -}}
@@ -15,6 +16,11 @@
 {{- if or $values.redis.queueUrl (and $values.existingSecret.name $values.existingSecret.queueRedisUrlKey) }}
 {{ include "voicegateway.egressTo" (dict "url" $values.redis.queueUrl "port" $values.redis.queuePort "to" $values.networkPolicy.redisTo) }}
 {{- end }}
+{{- end }}
+{{- $isBilling := and $values.billing.existingSecret (not .hook) (has .component (list "controller" "runner")) -}}
+{{- $isTrying := or $values.vault.existingSecret $values.vault.keysSecret (hasKey $values.settings "VOICEGATEWAY_OIDC_ISSUER") -}}
+{{- if or $isBilling (and $isTrying (eq .component "controller")) }}
+{{ include "voicegateway.egressOn" (dict "ports" $values.networkPolicy.vendorPorts "to" $values.networkPolicy.vendorsTo) }}
 {{- end }}
 {{- if eq .component "runner" }}
 {{- include "voicegateway.runnerEgress" .root }}

@@ -1,7 +1,7 @@
 {{/* What the pods of controller, runner and migration have in common. */}}
 
 {{/* Environment of a container. Call with (dict "root" $ "hook" bool "command" …); a hook needs Postgres only, and only
-     the runner sends alerts and talks to LiveKit. */}}
+     the runner sends alerts and talks to LiveKit; the controller checks LiveKit's webhooks. */}}
 {{- define "voicegateway.env" -}}
 {{- $secret := include "voicegateway.secretName" . -}}
 {{- $existing := .root.Values.existingSecret -}}
@@ -25,8 +25,11 @@
       key: {{ . }}
 {{- end }}
 {{- end }}
-{{- if eq .command "runner" }}
+{{- if has .command (list "runner" "controller") }}
 {{- include "voicegateway.runnerEnv" . }}
+{{- end }}
+{{- if eq .command "controller" }}
+{{- include "voicegateway.controllerEnv" .root }}
 {{- end }}
 {{- $fixed := include "voicegateway.fixedSettings" . | fromYaml }}
 {{- range $name, $value := $fixed }}
@@ -39,6 +42,15 @@
 {{- end }}
 {{- if regexMatch "^VOICEGATEWAY_(ALERT_(WEBHOOK|SLACK|SMTP|EMAIL)|LIVEKIT)_" $name }}
 {{- fail (printf "settings.%s is set by the chart: use alerts, livekit or existingSecret, which keep what is secret in a Secret" $name) }}
+{{- end }}
+{{- if regexMatch "^VOICEGATEWAY_BILLING_[A-Z]+_KEY$" $name }}
+{{- fail (printf "settings.%s holds a key: put it in a Secret and name that in billing.existingSecret" $name) }}
+{{- end }}
+{{- if has $name (list "VOICEGATEWAY_CONFIG" "VOICEGATEWAY_VAULT_SECRETS" "VOICEGATEWAY_VAULT_SECRETS_FILE" "VOICEGATEWAY_VAULT_INSECURE") }}
+{{- fail (printf "settings.%s is set by the chart: use config and vault, which mount what changes while controllers run" $name) }}
+{{- end }}
+{{- if has $name (list "VOICEGATEWAY_OIDC_CLIENT_SECRET" "VOICEGATEWAY_BOOTSTRAP_TOKEN" "VOICEGATEWAY_TLS_KEY_PASSWORD") }}
+{{- fail (printf "settings.%s is a secret: put it in a Secret and name that in signIn.existingSecret" $name) }}
 {{- end }}
 - name: {{ $name }}
   value: {{ $value | quote }}
@@ -87,6 +99,14 @@ readinessProbe:
   args: [{{ .command | quote }}]
   env:
     {{- include "voicegateway.env" . | nindent 4 }}
+  {{- $secrets := list (ternary "" .root.Values.billing.existingSecret .hook) (ternary .root.Values.signIn.existingSecret "" (eq .command "controller")) }}
+  {{- with compact $secrets }}
+  envFrom:
+    {{- range . }}
+    - secretRef:
+        name: {{ . }}
+    {{- end }}
+  {{- end }}
   {{- with .resources }}
   resources:
     {{- toYaml . | nindent 4 }}
@@ -96,6 +116,9 @@ readinessProbe:
   volumeMounts:
     - name: tmp
       mountPath: /tmp
+    {{- if eq .command "controller" }}
+    {{- include "voicegateway.controllerMounts" .root | nindent 4 }}
+    {{- end }}
 {{- end }}
 
 {{/* Everything of a pod that is neither its container nor its life cycle. */}}

@@ -1,4 +1,4 @@
-{{/* What only the runner connects to: where alerts go, and LiveKit. */}}
+{{/* What only the runner connects to: where alerts go, and LiveKit, whose webhooks the controller hears. */}}
 
 {{/* What of it is secret: by its setting and its key in the release's Secret, the value given here and its key in a Secret
      of your own. */}}
@@ -9,12 +9,16 @@ ALERT_SLACK_URL: {value: {{ .Values.alerts.slackUrl | quote }}, key: {{ .Values.
 ALERT_SMTP_URL: {value: {{ .Values.alerts.smtpUrl | quote }}, key: {{ .Values.existingSecret.alertSmtpUrlKey | quote }}}
 LIVEKIT_API_KEY: {value: {{ .Values.livekit.apiKey | quote }}, key: {{ .Values.existingSecret.livekitApiKeyKey | quote }}}
 LIVEKIT_API_SECRET: {value: {{ .Values.livekit.apiSecret | quote }}, key: {{ .Values.existingSecret.livekitApiSecretKey | quote }}}
+LIVEKIT_WEBHOOK_KEYS: {value: {{ .Values.livekit.webhookKeys | quote }}, key: {{ .Values.existingSecret.livekitWebhookKeysKey | quote }}}
 {{- end }}
 
+{{/* Of these the controller gets LiveKit's: it checks LiveKit's webhooks with them. Call as voicegateway.env. */}}
 {{- define "voicegateway.runnerEnv" -}}
 {{- $values := .root.Values -}}
+{{- $isRunner := eq .command "runner" -}}
 {{- $stores := include "voicegateway.secretName" . -}}
 {{- range $name, $secret := include "voicegateway.runnerSecrets" .root | fromYaml }}
+{{- if or $isRunner (hasPrefix "LIVEKIT_" $name) }}
 {{- $key := ternary $secret.key (ternary $name "" (ne $secret.value "")) (ne $values.existingSecret.name "") }}
 {{- with $key }}
 - name: VOICEGATEWAY_{{ $name }}
@@ -24,6 +28,8 @@ LIVEKIT_API_SECRET: {value: {{ .Values.livekit.apiSecret | quote }}, key: {{ .Va
       key: {{ . }}
 {{- end }}
 {{- end }}
+{{- end }}
+{{- if $isRunner }}
 {{- with $values.alerts.emailFrom }}
 - name: VOICEGATEWAY_ALERT_EMAIL_FROM
   value: {{ . | quote }}
@@ -31,6 +37,7 @@ LIVEKIT_API_SECRET: {value: {{ .Values.livekit.apiSecret | quote }}, key: {{ .Va
 {{- with $values.alerts.emailTo }}
 - name: VOICEGATEWAY_ALERT_EMAIL_TO
   value: {{ join "," . | quote }}
+{{- end }}
 {{- end }}
 {{- with $values.livekit.url }}
 - name: VOICEGATEWAY_LIVEKIT_URL

@@ -47,9 +47,11 @@ async def test_a_redis_without_memory_costs_no_money_and_little_use(
     async with make_fleet() as fleet, Redis.from_url(valkey.url) as redis:
         await fleet.declare_budget(amount="0.40")
         await spend(fleet, CALLS)
-        for cents in (8, 24):
-            await fleet.has_billed(cents * CENT)
-            await redis.flushall()
+        await fleet.has_billed(8 * CENT)
+        await redis.flushall()
+        # The slower the ledger, the more of what was out is kept: it may be more than 16 cents.
+        await fleet.has_billed_what_it_can(24 * CENT)
+        await redis.flushall()
         books = await judged(fleet)
 
     assert books.billed <= AMOUNT

@@ -14,7 +14,7 @@ from tests.fixtures.waiting import eventually
 from voicegateway_controller import metrics
 from voicegateway_controller.access import Role, create_token
 from voicegateway_controller.db import migrate
-from voicegateway_controller.db.engine import make_engine
+from voicegateway_controller.db.engine import make_engine, raw_connection
 from voicegateway_controller.embedded import EmbeddedPostgres
 
 NOWHERE_DATABASE = "postgresql+asyncpg://nobody@127.0.0.1:9/nothing"
@@ -35,6 +35,46 @@ async def test_a_slow_postgres_is_answered_503(
     assert refused.headers["retry-after"] == "2"
     assert accepted.status_code == 200
     assert await db.fetchval("SELECT count(*) FROM usage_span") == 1
+
+
+async def test_connections_that_ended_between_two_batches_are_replaced(
+    start_api: Any, worker: dict[str, str], db: "asyncpg.Connection[Any]"
+) -> None:
+    async with start_api() as api:
+        before = await asyncio.gather(*(api.post("/v1/traces", content=a_request(a_span()), headers=worker)
+                                        for _ in range(4)))  # fmt: skip
+        await db.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        # Their sockets say so at once; that is all the pool asks.
+        await asyncio.sleep(0.2)
+        after = [await api.post("/v1/traces", content=a_request(a_span()), headers=worker) for _ in range(4)]
+
+    assert [response.status_code for response in (*before, *after)] == [200] * 8
+
+
+async def test_a_statement_is_one_round_trip(
+    database_url: str, db: "asyncpg.Connection[Any]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine(database_url, pool_size=1, application_name="counted")
+    async with raw_connection(engine) as connection:
+        await connection.fetchval("SELECT 1")
+    statements: list[str] = []
+    for name in ("execute", "_do_execute"):
+        asked = getattr(asyncpg.Connection, name)
+
+        async def told(self: Any, query: str, *args: Any, asked: Any = asked, **kwargs: Any) -> Any:
+            statements.append(query)
+            return await asked(self, query, *args, **kwargs)
+
+        monkeypatch.setattr(asyncpg.Connection, name, told)
+
+    async with raw_connection(engine) as connection:
+        await connection.fetchval("SELECT 1")
+    await engine.dispose()
+
+    assert statements == ["SELECT 1"]
 
 
 async def test_more_batches_than_places_are_answered_429(
@@ -73,7 +113,7 @@ async def test_redis_away_costs_a_hint_and_no_span(
     assert (ready.status_code, ready.json()["checks"]["postgres"]) == (200, "ok")
     assert ready.json()["checks"]["redis"].startswith("unavailable: ")
     assert [(each.status_code, each.json()["code"]) for each in (live, sync)] == [(503, "redis_unavailable")] * 2
-    assert sessions.json() == {"rows": []}
+    assert sessions.json() == {"rows": [], "next": None}
 
 
 _SYNC = b'{"incarnation": "i", "seq": 1, "host": "h", "pid": 1, "shim_version": "0.1.0"}'

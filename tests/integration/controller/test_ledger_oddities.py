@@ -1,6 +1,7 @@
 """Rating what is odd: spans that break the rules or the database, come again, used nothing, or have no price."""
 
 import re
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -141,3 +142,21 @@ async def test_the_queue_is_read_by_its_index_whatever_the_statistics_say(
     assert ("Index Scan", "usage_pending") in scans
     assert {kind for kind, _ in scans} == {"Tid Scan", "Index Scan"}
     assert "Sort" not in plan
+
+
+async def test_a_span_whose_quantities_no_sum_can_take_is_kept_as_a_request(
+    api: httpx.AsyncClient, worker: dict[str, str], db: "Connection[Any]", make_ledger: Any
+) -> None:
+    ended_ns = time.time_ns()
+    await api.post("/v1/traces", content=a_request(a_span(ended_ns=ended_ns)), headers=worker)
+    await make_ledger().drain(limit_s=10)
+    await db.execute("UPDATE rollup_hour SET quantity = 9223372036854775807 - 10 WHERE meter = 'input_tokens'")
+
+    await api.post("/v1/traces", content=a_request(a_span(ended_ns=ended_ns)), headers=worker)
+    await make_ledger().drain(limit_s=5)
+
+    assert await db.fetchval("SELECT count(*) FROM usage_pending") == 0
+    rows = await db.fetch("SELECT meter, quantity, amount_usd FROM ledger_entry WHERE unrated_reason = 'rating_failed'")
+    assert [tuple(row) for row in rows] == [("requests", 1, Decimal(0))]
+    assert await db.fetchval("SELECT requests FROM rollup_hour WHERE meter = 'requests'") == 2
+    assert await db.fetchval("SELECT count(*) FROM usage_quarantine") == 1

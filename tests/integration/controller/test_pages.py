@@ -69,6 +69,18 @@ async def test_a_built_dashboard_is_served_and_nothing_beside_it(pages: httpx.As
     assert "secret" not in answers["/%2e%2e/secret"].text
 
 
+@pytest.mark.parametrize("path", ["/a%00b", f"/{'a' * 300}", "/assets/a%00b", "/a/" + "%2e%2e/" * 50 + "%00"])
+async def test_an_address_that_no_file_can_have_is_no_crash(
+    pages: httpx.AsyncClient, tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "index.html").write_text("<main>app</main>")
+    async with pages:
+        answer = await pages.get(path)
+
+    assert answer.status_code == (404 if path.startswith("/assets/") else 200)
+
+
 async def test_an_older_pod_stays_ready_on_a_newer_schema(api: httpx.AsyncClient, db: Any) -> None:
     """A migration runs before the rollout; a rollback leaves the newer schema behind."""
     await db.execute("UPDATE alembic_version SET version_num = '9999'")

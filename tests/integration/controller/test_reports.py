@@ -228,7 +228,8 @@ async def test_sessions_and_what_is_live(
                 "ended_at": _iso(NOW), "live": False, "requests": 2, "errors": 1, "estimated_requests": 0,
                 "unrated_requests": 1, "amount_usd": "0.0048",
             },
-        ]
+        ],
+        "next": None,
     }  # fmt: skip
 
 
@@ -262,3 +263,26 @@ async def test_a_wrong_parameter_is_named(query: str, api: httpx.AsyncClient, vi
 
     assert (response.status_code, response.json()["code"]) == (422, "invalid_parameter")
     assert response.json()["detail"].startswith(query.partition("=")[0])
+
+
+async def test_costs_of_any_hours_are_the_sum_of_them(
+    api: httpx.AsyncClient, worker: dict[str, str], viewer: dict[str, str], make_ledger: Any
+) -> None:
+    """Whole days come from the daily sums, the hours at both ends from the hourly ones."""
+    midnight = NOW.replace(hour=0, minute=0, second=0)
+    ends = [midnight - timedelta(hours=hours) for hours in (1, 23, 24, 25, 47, 48, 49, 72, 73)]
+    await api.post("/v1/traces", content=a_request(*(a_span(ended_ns=_ns(end)) for end in ends)), headers=worker)
+    await make_ledger().drain(limit_s=10)
+
+    async def counted(since: datetime, until: datetime, by: str) -> int:
+        query = {"by": by, "since": _iso(since), "until": _iso(until)}
+        answer = (await api.get("/api/v1/costs", params=query, headers=viewer)).json()
+        assert sum(row["requests"] for row in answer["rows"]) == answer["total"]["requests"]
+        return int(answer["total"]["requests"])
+
+    for first in (73, 72, 60, 49, 48, 47, 25, 24, 3):
+        for last in (48, 47, 30, 24, 23, 2, 0):
+            since, until = midnight - timedelta(hours=first), midnight - timedelta(hours=last)
+            if since < until:
+                wanted = sum(since <= end < until for end in ends)
+                assert [await counted(since, until, by) for by in ("provider", "hour")] == [wanted, wanted]

@@ -74,6 +74,10 @@ class Record:
         return self._with(names.REPORTED_PREFIX)
 
     @property
+    def told(self) -> dict[str, int]:
+        return self._with(names.TOLD_PREFIX)
+
+    @property
     def vendor_ids(self) -> list[str]:
         return str(self.facts.get(names.VENDOR_REQUEST_IDS, "")).split()
 

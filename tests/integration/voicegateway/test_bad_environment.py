@@ -101,7 +101,8 @@ async def test_wrong_settings_cost_a_line_each_and_no_call(
 
     assert all(said)
     assert errors_in(caplog) == [
-        f"voicegateway: {path}, line 1: no valid YAML; mend the file; left out for now",
+        f"voicegateway: {path}:2:1: no valid YAML: did not find expected node content; close the bracket or "
+        "brace before here, or write the value that is missing; left out for now",
         "voicegateway: VOICEGATEWAY_URL: 'controller' is no http(s) URL; give the controller's address; "
         "left out for now",
     ]

@@ -46,4 +46,6 @@ async def test_length_that_the_vendor_tells_of_a_session_is_kept(tmp_path: Path)
         await row.use(plugin, NO_RETRY)
         record, _ = await settled(meter, plugin)
 
-    assert record[names.VENDOR_ECHO_PREFIX + "session_seconds"].isdecimal()
+    told_s = record[names.VENDOR_ECHO_PREFIX + "session_seconds"]
+    assert told_s.isdecimal()
+    assert record.told == {"socket_open_ms": int(told_s) * 1_000}

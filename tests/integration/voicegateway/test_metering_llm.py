@@ -45,7 +45,7 @@ async def test_finished_chat_is_billed_as_the_vendor_says(tmp_path: Path) -> Non
     assert record[names.RESPONSE_ID] == bill.request_id
     assert record[names.SERVICE_TIER] == bill.context["service_tier"]
     assert 0 < record[names.TTFB_MS] <= record[names.DURATION_MS]
-    assert record.reported == {key: value for key, value in bill.usage.items() if value}
+    assert record.reported == record.told == {key: value for key, value in bill.usage.items() if value}
 
 
 async def test_long_prompt_is_billed_with_its_cached_part(tmp_path: Path) -> None:

@@ -244,7 +244,9 @@ async def test_refused_handshake_is_the_sessions_error(tmp_path: Path) -> None:
 
     held, response = records
     assert (held.outcome, held[names.ERROR_TYPE]) == ("error", "APIConnectionError")
-    assert (response.outcome, response.is_estimated, response.usage) == ("cancelled", False, {"requests": 1})
+    # Whether the session's end or its error reaches the response first is a matter of who runs first.
+    assert response.outcome in ("cancelled", "error")
+    assert (response.is_estimated, response.usage) == (False, {"requests": 1})
 
 
 async def test_refused_response_never_reaches_the_vendor(tmp_path: Path) -> None:

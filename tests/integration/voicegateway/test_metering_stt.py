@@ -52,6 +52,23 @@ async def test_stream_that_ends_in_order_is_billed_to_its_last_sample(tmp_path: 
     assert record.usage["audio_sent_ms"] == bill.usage["audio_sent_ms"]
 
 
+async def test_what_the_vendor_says_it_took_is_kept_beside_our_count(tmp_path: Path) -> None:
+    """Deepgram says so in its last message, which is heard when a stream is ended rather than cut off."""
+    async with metering(tmp_path) as meter:
+        plugin = meter.stt()
+        async with plugin.stream(conn_options=RETRY) as stream:
+            for frame in speech(ms=500):
+                stream.push_frame(frame)
+            stream.end_input()
+            async for _ in stream:
+                pass
+        record, [bill] = await settled(meter, plugin)
+
+    assert record.told == bill.usage == {"audio_sent_ms": 500}
+    # The plugin tells how long its socket was open, which Deepgram does not bill.
+    assert record.reported["audio_sent_ms"] > 0
+
+
 async def test_audio_that_never_left_is_pushed_but_not_billed(tmp_path: Path) -> None:
     async with metering(tmp_path) as meter:
         plugin = meter.stt()

@@ -38,6 +38,7 @@ async def test_controller_hears_of_a_call_while_it_runs_and_of_the_end(
     outbox = first.pop("outbox")
     # Of all plugins that this process has met, those of other tests as well.
     models = first.pop("money")["models"]
+    assert first["worker"].pop("started_at").endswith("Z")
     assert first == {
         "version": 1,
         "incarnation": incarnation,
@@ -51,6 +52,8 @@ async def test_controller_hears_of_a_call_while_it_runs_and_of_the_end(
         "claims": [],
         "signals": [],
         "routing": {},
+        "keys": None,
+        "worker": {"agent": "front-desk", "worker_id": "fake"},
     }
     assert {"provider": "deepgram", "model": "nova-3", "modality": "stt"} in models
     assert session.pop("started_at").endswith("Z")

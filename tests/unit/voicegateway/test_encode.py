@@ -70,6 +70,9 @@ def test_finished_chat_is_this_span() -> None:
         "voicegateway.usage.requests": 1,
         "voicegateway.usage.chunks_received": 1,
         "voicegateway.reported.input_tokens": 50,
+        "voicegateway.told.cache_read_tokens": 40,
+        "voicegateway.told.input_tokens": 50,
+        "voicegateway.told.output_tokens": 1,
         "voicegateway.estimated": False,
     }
 

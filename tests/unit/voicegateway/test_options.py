@@ -77,43 +77,47 @@ def test_file_that_says_nothing_changes_nothing(tmp_path: Path, text: str) -> No
 
 
 FILE_MISTAKES = [
-    ("worker: [", "FILE, line 1: no valid YAML; mend the file"),
-    ("worker:\n  url: 'x\n", "FILE, line 3: no valid YAML; mend the file"),
-    ("worker: 7\n", "FILE: `worker:` must be a mapping of option names to values"),
-    ("- worker\n", "FILE: `worker:` must be a mapping of option names to values"),
     (
-        "worker: {ulr: x}\n",
-        "FILE: unknown key worker.ulr; known keys are admit_wait_ms, delete_room, outbox_bytes_max, outbox_dir, "
-        "project, token, url",
+        "worker: [",
+        "FILE:2:1: no valid YAML: did not find expected node content; close the bracket or brace before here, or write "
+        "the value that is missing",
     ),
+    ("worker:\n  url: 'x\n", "FILE:3:1: no valid YAML: found unexpected end of stream; close the quote"),
+    ("worker: 7\n", "FILE:1:1: worker: must be a mapping of option names to values"),
+    ("- worker\n", "FILE:1:1: must be a mapping of sections, such as `limits:`"),
+    ("worker: {ulr: x}\n", "FILE:1:10: worker.ulr: unknown key; did you mean 'url'?"),
     (
-        "worker: {7: x}\n",
-        "FILE: unknown key worker.7; known keys are admit_wait_ms, delete_room, outbox_bytes_max, outbox_dir, "
-        "project, token, url",
+        "worker:\n  colour: x\n",
+        "FILE:2:3: worker.colour: unknown key; known keys are admit_wait_ms, delete_room, outbox_bytes_max, "
+        "outbox_dir, project, token, url",
     ),
-    ("worker: {url: ftp://x}\n", "FILE: worker.url: 'ftp://x' is no http(s) URL; give the controller's address"),
-    ("worker: {url: 'http://'}\n", "FILE: worker.url: 'http:' is no http(s) URL; give the controller's address"),
-    ("worker: {url: 'http://[x'}\n", "FILE: worker.url: 'http://[x' is no http(s) URL; give the controller's address"),
+    ("worker: {7: x}\n", "FILE:1:10: worker: the key 7 means a number in YAML; put it in quotes"),
+    ("worker: {url: ftp://x}\n", "FILE:1:10: worker.url: 'ftp://x' is no http(s) URL; give the controller's address"),
+    ("worker: {url: 'http://'}\n", "FILE:1:10: worker.url: 'http:' is no http(s) URL; give the controller's address"),
+    (
+        "worker: {url: 'http://[x'}\n",
+        "FILE:1:10: worker.url: 'http://[x' is no http(s) URL; give the controller's address",
+    ),
     (
         "worker: {url: 'http://x:abc'}\n",
-        "FILE: worker.url: 'http://x:abc' is no http(s) URL; give the controller's address",
+        "FILE:1:10: worker.url: 'http://x:abc' is no http(s) URL; give the controller's address",
     ),
-    ("worker: {token: 7}\n", "FILE: worker.token: 7 is no text; put it in quotes"),
-    ("worker: {project: [a]}\n", "FILE: worker.project: ['a'] is no text; put it in quotes"),
-    ("worker: {outbox_dir: 5}\n", "FILE: worker.outbox_dir: 5 is no text; put it in quotes"),
+    ("worker: {token: 7}\n", "FILE:1:10: worker.token: 7 is no text; put it in quotes"),
+    ("worker: {project: [a]}\n", "FILE:1:10: worker.project: ['a'] is no text; put it in quotes"),
+    ("worker: {outbox_dir: 5}\n", "FILE:1:10: worker.outbox_dir: 5 is no text; put it in quotes"),
     (
         "worker: {outbox_bytes_max: []}\n",
-        "FILE: worker.outbox_bytes_max: [] is no size; give a whole number of bytes, at least 1",
+        "FILE:1:10: worker.outbox_bytes_max: [] is no size; give a whole number of bytes, at least 1",
     ),
     (
         "worker: {outbox_bytes_max: 1GB}\n",
-        "FILE: worker.outbox_bytes_max: '1GB' is no size; give a whole number of bytes, at least 1",
+        "FILE:1:10: worker.outbox_bytes_max: '1GB' is no size; give a whole number of bytes, at least 1",
     ),
 ]
 
 
 @pytest.mark.parametrize(("text", "message"), FILE_MISTAKES)
-def test_mistake_in_the_file_is_one_line_that_names_file_and_key(tmp_path: Path, text: str, message: str) -> None:
+def test_mistake_in_the_file_is_one_line_that_names_file_line_and_key(tmp_path: Path, text: str, message: str) -> None:
     path = config(tmp_path, text)
 
     with pytest.raises(ConfigurationError) as raised:
@@ -150,7 +154,7 @@ def test_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "voicegw.yaml"
     path.write_bytes(b"\xff\xfe\x00worker")
 
-    with pytest.raises(ConfigurationError, match="no valid YAML"):
+    with pytest.raises(ConfigurationError, match=r"voicegw\.yaml:1:1: is no UTF-8; save the file as UTF-8"):
         Options.load({"VOICEGATEWAY_CONFIG": str(path)})
 
 
@@ -195,6 +199,6 @@ def test_wrong_routing_is_left_out_and_the_rest_of_the_file_holds(
         options = Options.load_or_default()
 
     assert (options.project, options.routing) == ("acme", Routing())
-    assert f"{path}: routing.chains.llm.fast.models[0]: 'smart' is no model" in caplog.text
+    assert f"{path}:2:26: routing.chains.llm.fast.models[0]: 'smart' is no model" in caplog.text
     with pytest.raises(ConfigurationError, match="a chain cannot name a chain"):
         Options.load({"VOICEGATEWAY_CONFIG": str(path)})

@@ -5,12 +5,15 @@ import json
 from typing import Any
 
 import pytest
+from tests.fixtures.waiting import eventually
 from tests.unit.voicegateway.records import a_record
 
 from voicegateway.instrument.wire import assemblyai, cartesia, deepgram, elevenlabs, owners
 from voicegateway.instrument.wire.dialect import NOTHING, Dialect, Said
 from voicegateway.instrument.wire.dialects import shared_dialect
 from voicegateway.instrument.wire.session import meter_session
+from voicegateway.record import RequestRecord
+from voicegateway.wire_count import WireCount
 
 
 def chunk(pcm: bytes, **fields: Any) -> str:
@@ -37,7 +40,7 @@ def test_message_without_audio_hands_over_nothing(message: str) -> None:
         (cartesia.TTS, {"transcript": "Hello. ", "context_id": "c"}, Said(characters=7, context="c")),
         (cartesia.TTS, {"context_id": "c", "cancel": True}, Said(context="c")),
         (elevenlabs.TTS, {"text": " ", "context_id": "c", "voice_settings": {}}, Said(characters=1, context="c")),
-        (elevenlabs.TTS, {"close_context": True, "context_id": "c"}, Said(context="c")),
+        (elevenlabs.TTS, {"close_context": True, "context_id": "c"}, Said(context="c", is_end=True)),
         (
             elevenlabs.TTS,
             {"inputs": [{"text": "Two ", "voice_id": "v"}, {"text": "texts "}], "context_id": "c"},
@@ -93,6 +96,62 @@ def test_contexts_that_never_settle_are_bounded() -> None:
 
     assert len(owners._by_context) == owners.CONTEXTS_MAX
     assert owners.of_context("2") is None
+
+
+def interrupted_in_mid_text() -> tuple[RequestRecord, list[int]]:
+    """A request whose stream has ended; and where its characters are told once it settles."""
+    record, told = a_record("tts"), []
+    record.wire = count = WireCount()
+    owners.claim("c", record)
+    owners.spoke("c", "socket", is_end=False)
+    count.characters(5)
+    owners.once_sent(record, lambda: told.append(count.characters_sent))
+    return record, told
+
+
+async def test_text_that_waits_when_its_request_ends_is_counted() -> None:
+    record, told = interrupted_in_mid_text()
+    assert record.wire is not None
+    assert told == []
+
+    record.wire.characters(3)
+    owners.spoke("c", "socket", is_end=True)
+    owners.spoke("c", "socket", is_end=True)
+
+    assert told == [8]
+
+
+async def test_a_socket_that_closes_ends_what_waits_for_it() -> None:
+    _, told = interrupted_in_mid_text()
+
+    owners.closed("another socket")
+    assert told == []
+    owners.closed("socket")
+
+    assert told == [5]
+
+
+async def test_a_context_that_is_never_ended_is_waited_for_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owners, "SENT_WITHIN_S", 0.01)
+    _, told = interrupted_in_mid_text()
+
+    await eventually(lambda: told == [5])
+    owners.spoke("c", "socket", is_end=True)
+
+    assert told == [5]
+
+
+def test_nothing_is_waited_for_where_nothing_waits() -> None:
+    told: list[str] = []
+    unclaimed, silent = a_record("tts"), a_record("tts")
+    silent.wire = WireCount()
+    owners.claim("silent", silent)
+    _, without_a_loop = interrupted_in_mid_text()
+
+    owners.once_sent(unclaimed, lambda: told.append("unclaimed"))
+    owners.once_sent(silent, lambda: told.append("silent"))
+
+    assert (told, without_a_loop) == (["unclaimed", "silent"], [5])
 
 
 class Odd:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from voicegateway_controller.access import Role, Tokens, new_token, parse_token, service, store
+from voicegateway_controller.access import Role, Tokens, new_token, parse_token, remembered, service, store
 from voicegateway_controller.access.rules import hash_secret, is_same_secret
 from voicegateway_controller.access.store import TokenRow
 from voicegateway_controller.errors import DatabaseUnavailable, Unauthenticated
@@ -38,6 +38,10 @@ class FakeStore:
         self.row: TokenRow | None = row
         self.is_away = False
         self.asked = 0
+        self.touched = 0
+
+    async def touch(self, connection: object, token_id: str, *, timeout_s: float) -> None:
+        self.touched += 1
 
     async def find(self, connection: object, token_id: str, *, timeout_s: float) -> TokenRow | None:
         self.asked += 1
@@ -72,6 +76,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> tuple[Tokens, FakeStore, str, list
 
     monkeypatch.setattr(service, "raw_connection", lambda engine: Lend())
     monkeypatch.setattr(store, "find", fake.find)
+    monkeypatch.setattr(store, "touch", fake.touch)
     now = [0.0]
     return Tokens(None, monotonic=lambda: now[0]), fake, text, now  # type: ignore[arg-type]
 
@@ -124,13 +129,13 @@ async def test_an_unknown_token_is_not_asked_for_again_and_again(world: Any) -> 
 
 async def test_the_cache_is_bounded(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens, _, _, _ = world
-    monkeypatch.setattr(service, "CACHE_MAX", 3)
+    monkeypatch.setattr(remembered, "ENTRIES_MAX", 3)
 
     for n in range(10):
         with refused():
             await tokens.verify(f"vgw_unknown{n}_secret")
 
-    assert len(tokens._cache) == 3
+    assert len(tokens._remembered) == 3
 
 
 async def test_a_wrong_secret_never_passes_from_the_cache(world: Any) -> None:
@@ -139,3 +144,26 @@ async def test_a_wrong_secret_never_passes_from_the_cache(world: Any) -> None:
 
     with refused():
         await tokens.verify(text[:-1] + ("a" if text[-1] != "a" else "b"))
+
+
+async def test_a_use_is_noted_once_and_a_guess_is_none(world: Any) -> None:
+    tokens, fake, text, _ = world
+
+    with refused():
+        await tokens.verify(text[:-1] + ("a" if text[-1] != "a" else "b"))
+    touched_by_guess = fake.touched
+    await tokens.verify(text)
+    await tokens.verify(text)
+
+    assert (touched_by_guess, fake.touched) == (0, 1)
+
+
+async def test_what_is_forgotten_is_asked_for_at_once(world: Any) -> None:
+    tokens, fake, text, _ = world
+    await tokens.verify(text)
+    fake.row = replace(fake.row, revoked_at=datetime.now(UTC))
+
+    tokens.forget(fake.row.id)
+
+    with refused():
+        await tokens.verify(text)

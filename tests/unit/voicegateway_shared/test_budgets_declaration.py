@@ -146,7 +146,7 @@ def test_a_budget_survives_the_wire() -> None:
         ({"project": ""}, "budgets[0].project: '' is no text; leave it out to mean every project"),
         ({"project": None}, "None is no text; leave it out to mean every project"),
         ({"project": 7}, "7 is no text"),
-        ({"provider": "opnai"}, "unknown provider 'opnai'; known are deepgram, elevenlabs, openai"),
+        ({"provider": "opnai"}, "unknown provider 'opnai'; did you mean 'openai'?"),
         ({"modality": "video"}, "'video' is none of stt, llm, tts, realtime"),
         ({"name": "Über"}, "budgets[0].name: 'Über' must be 1 to 64 of a-z"),
         ({"name": "a{b}"}, "budgets[0].name"),

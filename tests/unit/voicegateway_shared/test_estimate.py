@@ -38,6 +38,9 @@ def test_every_model_is_bounded_but_those_that_bill_speech_by_the_token() -> Non
         ("openai", "gpt-4o-transcribe"),
         ("openai", "gpt-4o-mini-transcribe"),
         ("openai", "gpt-4o-mini-tts"),
+        ("soniox", "stt-async"),
+        ("soniox", "stt-rt"),
+        ("soniox", "tts-rt"),
     }
 
 

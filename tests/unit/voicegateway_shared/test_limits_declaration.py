@@ -98,7 +98,10 @@ def test_nothing_declared_is_no_pool() -> None:
         ({"concurrent": 1}, "limits[0]: says not whom it limits"),
         ({"provider": "openai"}, "limits[0]: limits nothing"),
         ({"provider": "openai", "requests_per_min": None}, "limits[0]: limits nothing"),
-        ({"provider": "opnai", "concurrent": 1}, "limits[0].provider: unknown provider 'opnai'; known are assemblyai"),
+        (
+            {"provider": "opnai", "concurrent": 1},
+            "limits[0].provider: unknown provider 'opnai'; did you mean 'openai'?",
+        ),
         ({"provider": 7, "concurrent": 1}, "limits[0].provider: 7 is no text"),
         ({"provider": "openai", "model": "", "concurrent": 1}, "limits[0].model: '' is no text"),
         ({"provider": "openai", "modality": "video", "concurrent": 1}, "limits[0].modality: 'video' is none of"),

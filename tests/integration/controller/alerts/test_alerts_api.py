@@ -83,7 +83,7 @@ async def test_pages_neither_skip_nor_repeat_while_new_ones_come(
         await alerts.raise_("anomaly", f"later{len(seen)}", "t", {})
         if page["next"] is None:
             break
-        query = f"?limit=3&before={page['next']}"
+        query = f"?limit=3&cursor={page['next']}"
 
     assert seen == [["k6", "k5", "k4"], ["k3", "k2", "k1"], ["k0"]]
 
@@ -126,8 +126,7 @@ async def test_a_token_of_some_projects_sees_and_redelivers_theirs_only(
 
 @pytest.mark.parametrize(
     ("query", "status"),
-    [("?before=x", 400), ("?before=-1", 400), ("?before=9223372036854775808", 400), ("?limit=0", 422),
-     ("?limit=201", 422), ("?kind=none", 422), ("?state=none", 422)],
+    [("?cursor=x", 400), ("?limit=0", 422), ("?limit=201", 422), ("?kind=none", 422), ("?state=none", 422)],
 )  # fmt: skip
 async def test_a_query_that_is_none_is_refused(
     api: httpx.AsyncClient, viewer: dict[str, str], query: str, status: int

@@ -21,8 +21,8 @@ from voicegateway_shared.limits import Selector
 from voicegateway_shared.wire import MoneyAnswer, MoneyClaim
 from voicegateway_shared.wire import MoneyLease as Told
 
-SEEDS = range(16)
-LONG_SEEDS = range(6)
+SEEDS = range(10)
+LONG_SEEDS = range(4)
 MISSED_WITHIN = range(60)
 
 

@@ -13,7 +13,7 @@ from tests.fixtures.services import TestServices
 
 # The same examples in every run: a failure here is a change's, never chance's.
 EXAMPLES = settings(
-    derandomize=True, deadline=None, database=None, max_examples=150, stateful_step_count=40, phases=[Phase.generate],
+    derandomize=True, deadline=None, database=None, max_examples=100, stateful_step_count=40, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow], print_blob=False,
     report_multiple_bugs=False,
 )  # fmt: skip

@@ -41,7 +41,13 @@ async def test_a_set_replaces_the_one_before_and_the_same_set_is_no_new_revision
     answers = [await _put(api, operator, *budgets) for budgets in ((FLEET,), (FLEET,), (FLEET, ACME, BETA), ())]
     last = await api.get("/api/v1/budgets", headers=viewer)
 
-    assert none == {"revision": 0, "created_at": None, "created_by": "", "budgets": []}
+    assert none == {
+        "revision": 0,
+        "created_at": None,
+        "created_by": "",
+        "budgets": [],
+        "effective": [],
+    }
     assert answers == [
         (200, {"revision": 1, "is_changed": True, "budgets": 1, "warnings": []}),
         (200, {"revision": 1, "is_changed": False, "budgets": 1, "warnings": []}),

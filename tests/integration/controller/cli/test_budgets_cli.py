@@ -144,10 +144,10 @@ async def test_a_budget_below_what_is_spent_is_applied_with_a_warning(
         ('budgets: [{amount: "0.00001", window: day}]', ("below one request's price",)),
         ('budgets: [{amount: "5", window: day, projct: acme}]', ("did you mean 'project'?",)),
         ('budgets: [{amount: "5", window: day}, {project: a, amount: "6", window: day}]', ("contradicts", "lower it")),
-        ("- {amount: '5', window: day}", ("must have a list `budgets:`",)),
+        ("- {amount: '5', window: day}", (":1:1: must be a mapping of sections",)),
         ("budgets: [3]", ("budgets[0]", "must be a mapping")),
-        ("budgets: [{amount: 2026-11-21", ("is no YAML",)),
-        ("budgets: [{amount: 2026-11-21}]", ("write plain texts and whole numbers",)),
+        ("budgets: [{amount: 2026-11-21", ("no valid YAML",)),
+        ("budgets: [{amount: 2026-11-21}]", (":1:11: budgets[0].window: a window must end",)),
     ],
 )
 async def test_a_wrong_file_is_refused_in_one_line_with_the_reason(
@@ -185,5 +185,5 @@ async def test_a_token_that_may_not_declare_is_told_so(
 
     done = await viewer("apply", str(file))
 
-    assert done.code == 2
+    assert done.code == 4
     assert "refused the token (403)" in done.err

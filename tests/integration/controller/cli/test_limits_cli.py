@@ -77,9 +77,12 @@ async def test_the_table_and_the_json_show_each_pool(voicegw: Voicegw, file: Pat
             "limits: [{provider: openai, concurrent: 5}, {provider: openai, model: gpt-5, concurrent: 6}]",
             ("contradicts", "lower it"),
         ),
-        ("- {provider: openai, concurrent: 1}", ("must have a list `limits:`",)),
-        ("limits: [{provider: openai", ("is no YAML",)),
-        ("limits: [{provider: openai, concurrent: 2026-11-21}]", ("write plain texts and whole numbers",)),
+        ("- {provider: openai, concurrent: 1}", (":1:1: must be a mapping of sections",)),
+        ("limits: [{provider: openai", ("no valid YAML",)),
+        (
+            "limits: [{provider: openai, concurrent: 2026-11-21}]",
+            (":1:29: limits[0].concurrent: '2026-11-21' is no whole number",),
+        ),
     ],
 )
 async def test_a_wrong_file_is_refused_in_one_line_with_the_reason(
@@ -123,7 +126,7 @@ async def test_a_token_that_may_not_declare_is_told_so(
 
     done = await viewer("apply", str(file))
 
-    assert done.code == 2
+    assert done.code == 4
     assert "refused the token (403)" in done.err
 
 

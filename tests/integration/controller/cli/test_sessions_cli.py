@@ -2,73 +2,28 @@
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.fixtures.receiver import receiving
+from tests.fixtures.voicegw import Done, Voicegw
 
 from voicegateway_controller.access import Role, create_token
 from voicegateway_controller.alerts import Alerts
 from voicegateway_controller.alerts.channels import open_channels
 from voicegateway_controller.alerts.delivery import Delivery
-from voicegateway_controller.app import create_app
 from voicegateway_controller.settings import Settings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Voicegw:
-    """Runs commands against one controller."""
-
-    def __init__(self, url: str, token: str, home: Path) -> None:
-        self._environment = {
-            **os.environ, "VOICEGATEWAY_URL": url, "VOICEGATEWAY_TOKEN": token, "VOICEGATEWAY_HOME": str(home),
-            "COLUMNS": "240",
-        }  # fmt: skip
-
-    async def __call__(self, *arguments: str) -> Done:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "voicegateway_controller", *arguments, env=self._environment,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await asyncio.wait_for(process.communicate(), timeout=120)
-        return Done(code=process.returncode or 0, out=out.decode(), err=err.decode())
-
-
-@pytest_asyncio.fixture
-async def url(make_settings: Callable[..., Settings]) -> AsyncIterator[str]:
-    """The address of a controller that listens."""
-    config = uvicorn.Config(create_app(make_settings()), host="127.0.0.1", port=0, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        assert not serving.done(), "the controller did not start"
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    await serving
 
 
 @pytest_asyncio.fixture
 async def voicegw(url: str, engine: AsyncEngine, tmp_path: Path) -> Voicegw:
-    return Voicegw(url, await create_token(engine, role=Role.OPERATOR, name="test"), tmp_path)
+    return Voicegw("", url, await create_token(engine, role=Role.OPERATOR, name="test"), tmp_path)
 
 
 @pytest_asyncio.fixture
@@ -195,7 +150,7 @@ async def test_alerts_are_listed_and_delivered_again(voicegw: Voicegw, engine: A
     assert ["title 2" in rows[0], "title 1" in rows[1], len(rows)] == [True, True, 2]
     assert "waiting" in rows[0]
     assert "slack dead" in rows[1]
-    assert "more: --before " in table.out
+    assert "more: --cursor " in table.out
     assert [each["key"] for each in json.loads(dead.out)["alerts"]] == ["k1"]
     assert [(each.code, each.out) for each in done] == [(0, "delivered again to: slack\n"), (1, "")]
 

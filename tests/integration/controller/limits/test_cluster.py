@@ -1,10 +1,11 @@
 """A real Redis Cluster of three servers: the same leases, the same bound, pools on all of them."""
 
+import asyncio
 import json
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from voicegateway_controller.budgets import pools as budget_pools
 from voicegateway_controller.embedded.binaries import find_valkey
 from voicegateway_controller.embedded.ports import HOST, choose_port
 from voicegateway_controller.limits import pools
+from voicegateway_controller.redis_client import close_redis, open_redis
 from voicegateway_shared.wire import HealthTarget
 
 SERVERS = 3
@@ -91,6 +93,15 @@ class Cluster:
             with redis.Redis(host=HOST, port=port) as client:
                 client.flushall()
                 client.script_flush()
+
+    @contextmanager
+    def silenced(self, number: int) -> Iterator[None]:
+        """Have a server not answer for a while."""
+        self.processes[number].send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.processes[number].send_signal(signal.SIGCONT)
 
     def end(self) -> None:
         for process in self.processes:
@@ -214,25 +225,61 @@ async def test_budgets_on_every_server_go_on_when_one_lost_its_memory(
         ] * 9
 
 
+@pytest.mark.parametrize("silent", range(SERVERS))
 async def test_a_server_that_does_not_answer_stops_the_leases_of_its_own_pools_only(
-    start_api: Any, make_token: Any, worker: dict[str, str], cluster: Cluster
+    start_api: Any, make_token: Any, worker: dict[str, str], cluster: Cluster, silent: int
 ) -> None:
     async with start_api(redis_url=cluster.url) as api:
         await api.put("/api/v1/limits", json={"limits": LIMITS}, headers=await make_token(Role.OPERATOR))
         ids = [pool["id"] for pool in (await _sync(api, worker, "h-0", 1))["pools"]]
-        theirs = [pool_id for pool_id in ids if cluster.port_of(pools._keys(pool_id)[0]) == cluster.ports[1]]
+        theirs = [pool_id for pool_id in ids if cluster.port_of(pools._keys(pool_id)[0]) == cluster.ports[silent]]
         ours = [pool_id for pool_id in ids if pool_id not in theirs]
-        cluster.processes[1].send_signal(signal.SIGSTOP)
-        try:
+        with cluster.silenced(silent):
             away = await _say(api, worker, "h-1", 1, claims=_claims(theirs))
             there = [await _say(api, worker, "h-2", seq, claims=_claims(ours)) for seq in (1, 2)]
-        finally:
-            cluster.processes[1].send_signal(signal.SIGCONT)
         again = await _say(api, worker, "h-1", 2, claims=_claims(theirs))
 
     assert (away.status_code, away.json()["code"]) == (503, "redis_unavailable")
     assert [response.status_code for response in there] == [200, 200]
     assert {lease.get("state", "ok") for lease in again.json()["leases"]} == {"ok"}
+
+
+async def test_of_many_at_once_each_is_served_or_hears_that_redis_is_away(
+    start_api: Any, make_token: Any, worker: dict[str, str], cluster: Cluster
+) -> None:
+    async with start_api(redis_url=cluster.url) as api:
+        await api.put("/api/v1/limits", json={"limits": LIMITS}, headers=await make_token(Role.OPERATOR))
+        ids = [pool["id"] for pool in (await _sync(api, worker, "h-0", 1))["pools"]]
+        with cluster.silenced(1):
+            answers = await asyncio.gather(
+                *(_say(api, worker, f"h-{number}", 1, claims=_claims(ids[number::9])) for number in range(9)),
+                *(_say(api, worker, f"i-{number}", 1, claims=_claims(ids[number::9])) for number in range(9)),
+            )
+        again = await _say(api, worker, "h-again", 1, claims=_claims(ids))
+
+    assert {(answer.status_code, answer.json().get("code")) for answer in answers} <= {
+        (200, None),
+        (503, "redis_unavailable"),
+    }
+    assert again.status_code == 200
+
+
+async def test_one_commands_error_ends_no_other_command(cluster: Cluster) -> None:
+    client = open_redis(cluster.url)
+    try:
+        await client.set("first", "opens the connections")
+        pipeline = client.pipeline(transaction=False)
+        for name in NAMES:
+            pipeline.set(name, name)
+        with cluster.silenced(0):
+            others = asyncio.create_task(pipeline.execute(raise_on_error=False))
+            await asyncio.sleep(0.1)
+            # What redis-py does when a command of somebody else had no answer.
+            await client.aclose()
+
+        assert await others == [True] * len(NAMES)
+    finally:
+        await close_redis(client)
 
 
 async def test_presence_is_kept_in_a_cluster(

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from voicegateway_controller.access import Role
 from voicegateway_controller.limits import DefinitionsCopy, Gauges, Limits, LimitsView, PoolRecords, Pools, Signals
 from voicegateway_controller.limits.signals import KEYS, LEARNED_MAX
+from voicegateway_controller.metrics import LIMIT_POOL_HOLDERS, LIMIT_POOL_LEASED, LIMIT_POOL_LEVEL, LIMIT_POOL_WAITERS
 
 OPENAI = {"provider": "openai", "model": "gpt-4.1-mini", "requests_per_min": 600}
 SLOTS = {"provider": "elevenlabs", "concurrent": 10}
@@ -222,6 +223,9 @@ async def test_people_see_who_holds_and_who_waits(
 async def test_pools_are_gauges_unless_they_name_a_project(
     api: httpx.AsyncClient, worker: dict[str, str], declare: Any, redis_url: str, engine: Any
 ) -> None:
+    for gauge in (LIMIT_POOL_LEVEL, LIMIT_POOL_LEASED, LIMIT_POOL_HOLDERS, LIMIT_POOL_WAITERS):
+        # Of the controllers of other tests in this process.
+        gauge.clear()
     await declare(SLOTS, ACME)
     await _sync(api, worker, 1, claims=[_claim("elevenlabs:concurrent", target=4, waiters=2)])
     async with Redis.from_url(redis_url) as redis:

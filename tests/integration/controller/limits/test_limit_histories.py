@@ -86,7 +86,7 @@ class HearsOldSlotAnswers(SlotLease):
 
 
 def test_no_interval_of_any_history_has_more_than_burst_and_rate(server: redis.Redis) -> None:
-    found = play_rates(server, range(180))
+    found = play_rates(server, range(120))
 
     assert found["over"] == 0
     assert found["near"] > 2, "histories that stay far from the bound prove nothing"
@@ -108,7 +108,7 @@ def test_no_plot_opens_more_than_slots(server: redis.Redis) -> None:
 
 
 def test_never_more_open_than_slots_in_any_history(server: redis.Redis) -> None:
-    found = play_slots(server, range(180))
+    found = play_slots(server, range(120))
 
     assert found["over"] == 0
     assert found["full"] > 15, "histories that never use all slots prove nothing"

@@ -9,7 +9,7 @@ import redis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from tests.fixtures.limit_histories import script_of
-from tests.fixtures.limit_machines import PoolMachine, RateMachine, SlotMachine
+from tests.fixtures.limit_machines import RATES, PoolMachine, RateMachine, SlotMachine
 from tests.fixtures.services import TestServices
 
 # The same examples in every run: a failure here is a change's, never chance's.
@@ -39,6 +39,19 @@ def play(machine: type[PoolMachine[Any]], *arguments: Any, settings: settings) -
 @pytest.mark.parametrize("machine", [RateMachine, SlotMachine])
 def test_the_script_is_as_specified(machine: type[PoolMachine[Any]], server: redis.Redis) -> None:
     play(machine, server, settings=EXAMPLES)
+
+
+def test_a_limit_made_smaller_than_what_is_leased_grants_nothing(server: redis.Redis) -> None:
+    machine = RateMachine(server)
+    machine.declared(RATES[1], is_new=True)
+    spoken = {"who": 0, "spends": 0, "wants": 10, "needs": 0, "wait_ms": 0, "demand": 0, "pause_us": 0}
+
+    machine.a_holder_speaks(**spoken, knows=0)
+    leased = machine.pool.outstanding
+    machine.something_happens(kind="limit", by=1)
+    machine.a_holder_speaks(**spoken, knows=1)
+
+    assert machine.pool.spec.burst < machine.pool.outstanding == leased
 
 
 RATE_MUTATIONS = {

@@ -51,8 +51,8 @@ class Fleet:
             incarnation=f"host-{self._project}", seq=self._seq, host="h", pid=1, shim_version="0", sessions=sessions
         )
         await self._store.note(
-            incarnation=f"host-{self._project}", seq=self._seq, message=msgspec.json.encode(message), ttl_ms=600_000,
-            is_leaving=False,
+            incarnation=f"host-{self._project}", seq=self._seq, message=msgspec.json.encode(message), about=b"{}",
+            ttl_ms=600_000, is_leaving=False,
         )  # fmt: skip
 
 

@@ -165,6 +165,11 @@ def _damage(path: Path, *, offset: int, length: int) -> None:
         file.write(os.urandom(length))
 
 
+def _alter(path: Path, statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+
+
 def test_file_that_is_no_database_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / DATABASE_NAME).write_bytes(os.urandom(20_000))
 
@@ -193,6 +198,42 @@ def test_rows_around_the_damage_are_saved(tmp_path: Path) -> None:
     assert len(sink.received) > 800
     assert all(len(versions) == 1 for versions in sink.received.values())
     assert [loss.reason for loss in inspect(tmp_path).losses] == ["file_corrupt"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["SET request_id = CAST(x'ff00ff' AS TEXT)", "SET incarnation = CAST(x'ff00ff' AS TEXT)", "SET body = 12"],
+)
+def test_one_damaged_row_on_a_sound_page_holds_up_no_other(tmp_path: Path, damage: str) -> None:
+    with _outbox(tmp_path) as outbox:
+        _settle(outbox, "first", "damaged", "last")
+        assert outbox.flush(FLUSH_S)
+    _alter(tmp_path / DATABASE_NAME, f"UPDATE settled {damage} WHERE request_id = 'damaged'")
+
+    with OtlpSink() as sink, _outbox(tmp_path, sink.url) as outbox:
+        _settle(outbox, "new")
+        sink.wait_until(lambda it: {"first", "last", "new"} <= it.received.keys())
+        assert outbox.flush(FLUSH_S)
+
+    # A span whose row names another process is still the span of its request.
+    assert ("damaged" in sink.received) is ("incarnation" in damage)
+    assert [loss.reason for loss in inspect(tmp_path).losses] == ["file_corrupt"]
+
+
+@pytest.mark.parametrize(
+    "damage", ["SET incarnation = x'ff00ff'", "SET body = 12", "SET incarnation = CAST(x'ff00ff' AS TEXT)"]
+)
+def test_one_damaged_intent_holds_up_no_other(tmp_path: Path, damage: str) -> None:
+    with _outbox(tmp_path) as outbox:
+        for name in ("first", "damaged", "last"):
+            outbox.begin(name, lambda name=name: span(name))  # type: ignore[misc]
+        assert outbox.flush(FLUSH_S)
+    _alter(tmp_path / DATABASE_NAME, f"UPDATE intent {damage} WHERE request_id = 'damaged'")
+
+    with OtlpSink() as sink, _outbox(tmp_path, sink.url) as outbox:
+        _settle(outbox, "new")
+        sink.wait_until(lambda it: {"first", "last", "new"} <= it.received.keys())
+        assert outbox.flush(FLUSH_S)
 
 
 def test_several_processes_replace_a_corrupt_file_once(tmp_path: Path) -> None:

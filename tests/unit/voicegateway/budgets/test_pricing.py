@@ -1,6 +1,7 @@
 """Prices in a worker: what it charges to budgets is what the ledger will say, to the nano-dollar; and it is bounded."""
 
-from datetime import UTC, datetime, timedelta
+import dataclasses
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, Final
@@ -31,11 +32,31 @@ from voicegateway_controller.ledger.rules import SpanFacts, post
 from voicegateway_controller.usage.columns import INDEX, Row
 from voicegateway_controller.usage.decode import Decoded, decode_into
 from voicegateway_shared.money import PICO_PER_USD, nano_usd_up
-from voicegateway_shared.pricing import Catalog, Tariff
+from voicegateway_shared.pricing import Catalog, Derivation, Managed, PlanWindow, Scope, Source, Tariff
 from voicegateway_shared.pricing.rating import rate_by
 from voicegateway_shared.wire import ModelName
 
 CATALOG: Final = Catalog.builtin()
+AGREED: Final = CATALOG.with_managed(
+    Managed(
+        derivations=tuple(
+            Derivation(
+                provider=provider,
+                scope=scope,
+                multiplier=multiplier,
+                source=Source(url="contract", read_on=date(2026, 1, 1)),
+                origin="contract",
+            )
+            for provider in ("openai", "deepgram", "cartesia", "groq")
+            for scope, multiplier in (
+                (Scope(layer="project", of="acme"), "0.45"),
+                (Scope(layer="account", of="a"), "0.7"),
+                (Scope(layer="account", of="*"), "0.95"),
+            )
+        ),
+        plans=(PlanWindow(provider="cartesia", plan="scale", layer="project", scope="acme", rank=300),),
+    )
+)
 AT: Final = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 AT_NS: Final = int(AT.timestamp()) * 10**9
 MODELS: Final = {
@@ -67,7 +88,7 @@ def tariff_of(record: RequestRecord) -> ModelTariff:
     return a_tariff(*key_of(record))
 
 
-def ledger_nano_usd(record: RequestRecord) -> int:
+def ledger_nano_usd(record: RequestRecord, catalog: Catalog = CATALOG) -> int:
     """Encode a request, decode it and post it as the controller does; return what its entries add up to."""
     decoded = Decoded()
     message = SimpleNamespace(
@@ -77,7 +98,7 @@ def ledger_nano_usd(record: RequestRecord) -> int:
         pass
     assert decoded.refused == []
     [row] = decoded.rows
-    posting = post([facts_of(row)], CATALOG)
+    posting = post([facts_of(row)], catalog)
     assert posting.poisoned == []
     amounts = [_pico(entry[3]) for entry in posting.entries]
     return nano_usd_up(sum(amounts))
@@ -256,6 +277,22 @@ def test_a_worker_charges_what_the_ledger_will_say(record: RequestRecord) -> Non
     record.is_settled = True
 
     assert tariff_of(record).cost(rating_request(record)) == ledger_nano_usd(record)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    record=st.one_of(chats(), transcriptions(), speeches()),
+    who=st.sampled_from(["other", "acme"]),
+    key=st.text("ab", max_size=1),
+)
+def test_a_worker_charges_contracts_as_the_ledger_will(record: RequestRecord, who: str, key: str) -> None:
+    record.is_settled, record.project = True, who
+    record.facts = dataclasses.replace(record.facts, key_id=key)
+    name = dict(zip(("provider", "model", "modality"), key_of(record), strict=True))
+    told = Tariff.of(AGREED.model_for_all(**name), **name, p99=0)
+    tariff = ModelTariff(msgspec.json.decode(msgspec.json.encode(told), type=Tariff), learned_ns=0)
+
+    assert tariff.cost(rating_request(record)) == ledger_nano_usd(record, AGREED)
 
 
 def test_the_comparison_compares_money() -> None:
