@@ -103,7 +103,7 @@ class MoneyBook:
         return waiter
 
     def is_unheard(self, waiter: MoneyWaiter) -> bool:
-        """Whether no controller has said a word since somebody waits: nobody knows yet that there is no money.
+        """Whether no controller has answered what was said since somebody waits: nobody knows that there is no money.
 
         So it is while one is slow or restarts, and when a window has just begun for all processes at once.
         """
@@ -112,7 +112,7 @@ class MoneyBook:
             if waiter.since_ns <= self._heard_ns or self._is_offline(now_ns):
                 return False
             for purse in waiter.plan.leases:
-                is_told = purse.is_local or purse.lease.not_before_ns > waiter.since_ns
+                is_told = purse.is_local or now_ns < purse.lease.not_before_ns
                 is_open = self._failing_since_ns > 0 and purse.spec.offline == "open"
                 if purse.lease.left(now_ns) < waiter.amount and (is_told or is_open):
                     return False

@@ -73,6 +73,7 @@ class MoneyLease:
         "told",
         "ttl_ns",
         "used",
+        "wish_not_before_ns",
     )
 
     def __init__(self, pool: str, *, now_ns: int) -> None:
@@ -80,7 +81,8 @@ class MoneyLease:
         self.granted = self.used = self.reserved = self.refused = 0
         self.told = self._saying = 0
         """What the controller has heard to be spent; what it is being told."""
-        self.deadline_ns = self.not_before_ns = 0
+        self.deadline_ns = self.not_before_ns = self.wish_not_before_ns = 0
+        """Until when money is held; when more may be asked for, by who needs it and for stock."""
         self.seq, self.sent_ns, self.ttl_ns = 0, 0, 0
         self.state: MoneyState = "ok"
         self.is_scarce = False
@@ -144,7 +146,7 @@ class MoneyLease:
             is_unwanted = self.is_scarce or not self.is_open
             reasons.append(self.sent_ns + GIVE_BACK_NS if is_unwanted else self.asked_ns + IDLE_NS)
         if self.is_rung and self.is_open and not self.is_scarce and free <= self.low:
-            reasons.append(max(self.not_before_ns, self.sent_ns + ASK_AGAIN_NS))
+            reasons.append(max(self.not_before_ns, self.wish_not_before_ns, self.sent_ns + ASK_AGAIN_NS))
         return min(reasons, default=None)
 
     def claim(self, seq: int, now_ns: int, *, need: int = 0, waiting: int = 0, waiters: int = 0) -> MoneyClaim:
@@ -193,7 +195,11 @@ class MoneyLease:
             self.told = self._saying
         self.is_scarce, self.is_over = lease.is_scarce, lease.is_over
         pause_ns = lease.retry_ms * NS_PER_MS
-        self.not_before_ns = now_ns + (pause_ns if lease.state == "ok" else max(pause_ns, PAUSE_NS))
+        if lease.state == "ok" and not self._need_told:
+            # Only stock was asked for: whoever needs money meanwhile may ask at once.
+            self.not_before_ns, self.wish_not_before_ns = now_ns, now_ns + pause_ns
+        else:
+            self.not_before_ns = now_ns + (pause_ns if lease.state == "ok" else max(pause_ns, PAUSE_NS))
         self.exhausted_amount = 0
         if lease.state == "exhausted":
             self.exhausted_amount = 1 if lease.is_over else max(1, self._need_told)

@@ -321,6 +321,40 @@ def test_who_waits_is_unheard_until_an_answer_to_a_later_message() -> None:
     assert not world.book.is_unheard(waiter)
 
 
+def test_an_answer_to_what_was_said_before_is_no_word_about_who_waits() -> None:
+    world = World(a_budget())
+    world.admitted(100).settle(100)
+    world.later(2)
+    world.seq += 1
+    claims = world.book.claims(world.seq)
+    world.later(0.3)
+    waiter, outcomes = world.wait(10_000_000)
+    world.later(0.3)
+    leases = tuple(MoneyLease(pool=each.pool, granted=each.granted, ttl_ms=600_000) for each in claims)
+    world.book.answered(world.seq, MoneyAnswer(tag=world.book.tag, leases=leases))
+
+    assert leases, "what was spent is told"
+    assert world.book.is_unheard(waiter)
+    world.later(0.5)
+    world.sync(house=20_000_000)
+    assert [type(outcome) for outcome in outcomes] == [MoneyTicket]
+
+
+def test_a_wish_that_is_not_granted_holds_up_nobody_who_needs_money() -> None:
+    world = World(a_budget())
+    world.admitted(100)
+    world.says(retry_ms=500)
+    world.later(0.01)
+    waiter, _ = world.wait(10_000_000)
+
+    due_ns = world.book.due_ns()
+    assert due_ns is not None
+    assert due_ns <= world.now_ns
+    assert world.book.is_unheard(waiter)
+    world.says(retry_ms=500)
+    assert world.book.due_ns() == world.now_ns + 500 * NS_PER_MS, "now it was need"
+
+
 def test_who_comes_while_the_controller_has_said_to_wait_has_been_heard() -> None:
     world = World(a_budget(), a_session_budget(50))
     world.later(0.01)

@@ -190,10 +190,12 @@ def test_money_of_a_window_that_ended_goes_back_at_once() -> None:
 
 
 def test_a_waiter_is_asked_for_at_once_unless_that_is_in_vain() -> None:
-    lease = a_lease(0, retry_ms=70)
+    lease = a_lease(0)
+    assert lease.due_ns(NOW_NS, need=5, waiting=5) == NOW_NS
+    lease.claim(2, NOW_NS, need=5, waiting=5)
+    lease.answered(2, Told(pool=POOL, granted=0, ttl_ms=600_000, retry_ms=70), NOW_NS)
 
     assert lease.due_ns(NOW_NS, need=5, waiting=5) == NOW_NS + 70 * NS_PER_MS
-    assert a_lease(0).due_ns(NOW_NS, need=5, waiting=5) == NOW_NS
 
 
 def test_more_is_asked_for_before_it_runs_dry_but_not_for_ever() -> None:
