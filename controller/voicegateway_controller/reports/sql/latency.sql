@@ -1,7 +1,7 @@
 -- The histogram buckets in which the median and the 95th percentile of time to first byte lie.
--- $1 since, $2 projects or null, $3 limit.
+-- $1 since, $2 projects or null, $3 limit. Sums of bigint are numeric, and slow; as float8 they are exact up to 2^53.
 WITH histogram AS (
-    SELECT provider, model, modality, bucket, sum(count) AS requests
+    SELECT provider, model, modality, bucket, sum(count::float8) AS requests
     FROM rollup_latency
     WHERE hour >= $1 AND ($2::text[] IS NULL OR project = ANY ($2))
     GROUP BY 1, 2, 3, 4
