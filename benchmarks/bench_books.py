@@ -1,6 +1,6 @@
 """The books at ten million entries: rating on top of them, what people look at, proving and reconciling them.
 
-Run: python -m benchmarks.bench_books [--entries 1000000,10000000] [--spans 20000]
+Run: python -m benchmarks.bench_books [--entries 1000000,10000000] [--spans 20000] [--parts pages,rating]
 
 Each size is filled into a Postgres of its own, in Postgres, for this month up to now. Then, at that size:
 - rating: spans are committed to the inbox and rated, as the runner does; the baseline is an empty ledger in the same
@@ -47,6 +47,7 @@ from voicegateway_shared.pricing import Catalog
 BATCH_SPANS: Final = 512
 ROUNDS: Final = 30
 PROVIDER: Final = "openai"
+PARTS: Final = ("pages", "rating", "reconcile", "verify")
 
 
 def _pages(now: datetime, month: date) -> dict[str, str]:
@@ -74,7 +75,11 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", default="1000000,10000000", help="sizes of the ledger, separated by commas")
     parser.add_argument("--spans", type=int, default=20_000, help="spans rated at each size")
+    parser.add_argument("--parts", default=",".join(PARTS), help="what is measured at each size")
     arguments = parser.parse_args()
+    parts = arguments.parts.split(",")
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
     sizes = [int(text) for text in arguments.entries.split(",")]
     with tempfile.TemporaryDirectory(prefix="bench-books-") as folder:
         async with EmbeddedServices(Path(folder)) as services:
@@ -84,32 +89,41 @@ async def main() -> None:
             settings = Settings(
                 database_url=SecretStr(services.database_url), redis_url=SecretStr(services.redis_url), runner_port=0
             )
-            await _rate(engine, settings, spans=arguments.spans // 4)
-            bare_us = await _rate(engine, settings, spans=arguments.spans)
-            print(f"an empty ledger: {bare_us:.0f} us per span from inbox to entries, chain and rollups")
+            bare_us = 0.0
+            if "rating" in parts:
+                await _rate(engine, settings, spans=arguments.spans // 4)
+                bare_us = await _rate(engine, settings, spans=arguments.spans)
+                print(f"an empty ledger: {bare_us:.0f} us per span from inbox to entries, chain and rollups")
             for size in sizes:
                 await empty(connection)
-                await _measure(engine, connection, settings, size=size, spans=arguments.spans, bare_us=bare_us)
+                month = await _filled(connection, size)
+                if "pages" in parts:
+                    await _look(engine, settings, now=datetime.now(UTC), month=month)
+                if "rating" in parts:
+                    await _rate_again(engine, settings, spans=arguments.spans, bare_us=bare_us)
+                if "reconcile" in parts:
+                    await _reconcile(engine, month)
+                if "verify" in parts:
+                    await _prove(engine, month)
             await connection.close()
             await engine.dispose()
 
 
-async def _measure(
-    engine: AsyncEngine, connection: Any, settings: Settings, *, size: int, spans: int, bare_us: float
-) -> None:
+async def _filled(connection: Any, size: int) -> date:
+    """Fill the ledger with this month up to now; return the month."""
     now = datetime.now(UTC)
-    month = now.date().replace(day=1)
-    start = datetime(month.year, month.month, 1, tzinfo=UTC)
+    start = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     seconds = await _timed(lambda: fill(connection, entries=size, month=start, until=now))
     print(f"\n{size:,} entries (filled in {seconds:.0f} s)")
-    await _look(engine, settings, now=datetime.now(UTC), month=month)
+    return start.date()
+
+
+async def _rate_again(engine: AsyncEngine, settings: Settings, *, spans: int, bare_us: float) -> None:
     taken = sorted([await _rate(engine, settings, spans=spans) for _ in range(3)])
     print(
         f"  rating       {taken[1]:.0f} us per span ({taken[0]:.0f} to {taken[2]:.0f}), "
         f"{taken[1] / bare_us:.2f} x an empty ledger's"
     )
-    await _reconcile(engine, month)
-    await _prove(engine, month)
 
 
 async def _rate(engine: AsyncEngine, settings: Settings, *, spans: int) -> float:
