@@ -67,6 +67,7 @@ class _Matcher:
         lines = [line for line in statement.lines if line.day is None or statement.month <= line.day < month_end]
         self._bill = [self._resolved(line) for line in lines if line.sku]
         self._counts = [self._resolved(line) for line in lines if not line.sku and line.meter]
+        self._told = {each.line.category for each in self._bill}
         self._grains = self._find_grains()
         self._default = _Grain(
             by_day="day" in statement.grains and any(each.line.day for each in self._bill),
@@ -153,6 +154,9 @@ class _Matcher:
 
     def _row_key(self, row: OurRow) -> CellKey:
         category: LineCategory = _KIND_CATEGORY.get(row.kind) or _CATEGORY_METERS.get(row.meter, "usage")
+        if self._is_whole and category not in self._told:
+            # A total that names no fee or credit apart holds them: ours are compared with it, too.
+            category = "usage"
         if category != "usage":
             return CellKey(category=category, day=None, key_id="", model="", meter="")
         model = self._our_model(row)

@@ -272,6 +272,26 @@ def test_a_total_alone_is_compared_with_the_whole_month() -> None:
     assert parts(cells) == {"unknown": 7 * 10**10}
 
 
+def test_a_total_holds_the_fees_and_credits_that_it_does_not_name() -> None:
+    ours = rows(3, CHAT, requests=100)
+    fee, credit, tax = (
+        msgspec.structs.replace(ours[0], kind=kind, meter=meter, model="plan", price_id="", amount_pico_usd=amount)
+        for kind, meter, amount in (
+            ("purchase", "subscription", 50 * 10**12),
+            ("credit", "allowance", -(10**10)),
+            ("tax", "tax", 10**12),
+        )
+    )
+    ours += [fee, credit, tax]
+    total = sum(row.amount_pico_usd for row in ours)
+    whole = VendorLine(provider="openai", day=None, sku="invoice total", amount_pico_usd=total)
+    net = change(whole, amount_pico_usd=total - 10**12)
+    taxed = change(whole, sku="tax", category="tax", amount_pico_usd=10**12)
+
+    assert parts(reconcile(statement([whole], grains=()), ours)) == {}
+    assert parts(reconcile(statement([net, taxed], grains=()), ours)) == {}
+
+
 def test_code_switching_is_a_language_of_the_model() -> None:
     ours = rows(4, {"audio_sent_ms": 3_200}, requests=5, provider="deepgram", model="nova-3", modality="stt",
                 context={"language": "multi"})  # fmt: skip
