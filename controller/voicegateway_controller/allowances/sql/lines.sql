@@ -2,7 +2,8 @@
 SELECT sum(billed_quantity)::text AS billed, sum(amount_usd)::text AS amount
 FROM ledger_entry
 WHERE
-    charged_at >= $1::timestamptz
+    kind IN ('usage', 'rerate')
+    AND charged_at >= $1::timestamptz
     AND charged_at < $2::timestamptz
     AND provider = $3
     AND model LIKE ANY($4::text[])
