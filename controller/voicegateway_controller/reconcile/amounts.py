@@ -18,6 +18,7 @@ def fill(cell: Cell, units: Mapping[str, int], names: Names, *, has_amounts: boo
     """Set the amounts of both sides."""
     cell.our_quantity = sum(row.billed_quantity for row in cell.rows)
     cell.our_pico_usd = sum(row.amount_pico_usd for row in cell.rows)
+    cell.price_id = _correction_price_id(cell, names)
     if not cell.lines:
         # Nothing on the bill; counts alone are no bill, but where a vendor says no money they are all there is.
         if not has_amounts and units and cell.key.category == "usage":
@@ -78,12 +79,6 @@ def price_of(cell: Cell, names: Names) -> Price | None:
     return found[0] if len(found) == 1 else None
 
 
-def newest_price_id(cell: Cell) -> str:
-    """The id of the one price our entries of the cell have; empty when there are several, or none."""
-    ids = _price_ids(cell)
-    return ids.pop() if len(ids) == 1 else ""
-
-
 def our_rate(cell: Cell, names: Names) -> Fraction | None:
     """Pico-dollars for a unit: exact by the one price there is, else what our own units came to on average."""
     price = price_of(cell, names)
@@ -99,6 +94,23 @@ def _price_ids(cell: Cell) -> set[str]:
     """After a re-rating its price is the one that holds; before it there are those of the usage itself."""
     rerated = {row.price_id for row in cell.rows if row.price_id and row.kind == "rerate"}
     return rerated or {row.price_id for row in cell.rows if row.price_id and row.kind == "usage"}
+
+
+def _correction_price_id(cell: Cell, names: Names) -> str:
+    """The one price our entries of the cell have; else one of its circumstances, which are told by nothing but a price.
+
+    Without it the next reconciliation would find the correction in another cell than the line that it is about.
+    """
+    ids, key = _price_ids(cell), cell.key
+    if len(ids) == 1:
+        return ids.pop()
+    keys = [name for name, _ in key.context]
+    if names.context_of(key.model, {}, keys) == key.context:
+        return ""
+    of_meter = names.prices(key.model, key.meter) if key.meter else names.all_prices(key.model)
+    alike = [price for price in of_meter if names.context_of(key.model, dict(price.when), keys) == key.context]
+    alike.sort(key=lambda price: not _is_in_force(price, key.day))
+    return alike[0].price_id if alike else ""
 
 
 def in_pico(value: Fraction) -> int:

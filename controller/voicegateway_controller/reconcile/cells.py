@@ -120,6 +120,8 @@ class Cell:
     our_quantity: int = 0
     """Billed quantity."""
     our_pico_usd: int = 0
+    price_id: str = ""
+    """The price that a correction of the cell names; empty for none."""
     parts: list[Part] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -149,7 +149,7 @@ class _Matcher:
             key_id=(self._names.key_of(line.credential) or "") if grain.by_key else "",
             model=each.model,
             meter=self._meter(each.model, line.meter) if grain.by_meter else "",
-            context=self._context(each.model, each.context, grain.context_keys),
+            context=self._names.context_of(each.model, each.context, grain.context_keys),
         )
 
     def _row_key(self, row: OurRow) -> CellKey:
@@ -168,7 +168,7 @@ class _Matcher:
             key_id=row.key_id if grain.by_key and row.key_id in self._names.linked_keys else "",
             model=model,
             meter=self._meter(model, row.meter) if grain.by_meter else "",
-            context=self._context(model, {} if price is None else dict(price.when), grain.context_keys),
+            context=self._names.context_of(model, {} if price is None else dict(price.when), grain.context_keys),
         )
 
     def _our_model(self, row: OurRow) -> str:
@@ -178,12 +178,6 @@ class _Matcher:
         """One name for meters that the same price bills: a cache write of no stated lifetime is one of five minutes."""
         prices = self._names.prices(model, meter)
         return prices[0].meter if prices else meter
-
-    def _context(self, model: str, words: Mapping[str, str], keys: set[str]) -> tuple[tuple[str, str], ...]:
-        return tuple(
-            (key, self._names.context_word(model, key, words.get(key, "")) or words.get(key, ""))
-            for key in sorted(keys)
-        )
 
     def _units(self) -> Units:
         units = Units()
@@ -195,7 +189,7 @@ class _Matcher:
                 line.day if grain.by_day else None,
                 (self._names.key_of(line.credential) or "") if grain.by_key else "",
                 each.model,
-                self._context(each.model, each.context, grain.counted_keys),
+                self._names.context_of(each.model, each.context, grain.counted_keys),
             )
             meters = units.by_key.setdefault(key, {})
             meters[line.meter] = meters.get(line.meter, 0) + line.quantity

@@ -1,6 +1,6 @@
 """What a vendor's names mean: its models in our catalogue, its keys as our fingerprints."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -70,16 +70,23 @@ class Names:
         key = (model, meter)
         if key not in self._prices:
             self._prices[key] = tuple(
-                price
-                for modality in MODALITIES
-                for price in self._of(model, modality)
-                if meter in (price.meter, *price.fallback)
+                price for price in self.all_prices(model) if meter in (price.meter, *price.fallback)
             )
         return self._prices[key]
+
+    def all_prices(self, model: str) -> tuple[Price, ...]:
+        """All prices of a model, of all meters, times and contexts."""
+        return tuple(price for modality in MODALITIES for price in self._of(model, modality))
 
     def price(self, price_id: str) -> Price | None:
         """The price an entry names, if the catalogue holds it still."""
         return self._catalog.price(price_id) if price_id else None
+
+    def context_of(self, model: str, words: Mapping[str, str], keys: Iterable[str]) -> tuple[tuple[str, str], ...]:
+        """The circumstances of some keys, in the catalogue's words where it knows them."""
+        return tuple(
+            (key, self.context_word(model, key, words.get(key, "")) or words.get(key, "")) for key in sorted(keys)
+        )
 
     def context_word(self, model: str, key: str, word: str) -> str | None:
         """The catalogue's word for one circumstance of a price, as rows ask for it."""

@@ -9,7 +9,6 @@ import asyncpg
 import msgspec
 
 from voicegateway_controller.db.engine import Connection
-from voicegateway_controller.reconcile.amounts import newest_price_id
 from voicegateway_controller.reconcile.cells import Cell, OurRow
 from voicegateway_controller.reconcile.names import Alias, Declared
 from voicegateway_controller.reconcile.result import Result
@@ -245,7 +244,7 @@ def _cell(number: int, position: int, cell: Cell) -> tuple[Any, ...]:
         number, position, key.category, key.day, key.key_id, _text(key.model), key.meter,
         msgspec.json.encode({_text(name): _text(value) for name, value in key.context}).decode(),
         modalities.pop() if len(modalities) == 1 else "",
-        newest_price_id(cell), cell.project, [_text(sku) for sku in cell.skus],
+        cell.price_id, cell.project, [_text(sku) for sku in cell.skus],
         None if cell.vendor_quantity is None else Decimal(cell.vendor_quantity), Decimal(cell.our_quantity),
         cell.vendor_requests, cell.our_requests, _usd(cell.vendor_pico_usd), _usd(cell.our_pico_usd), cell.is_derived,
         cell.notes,

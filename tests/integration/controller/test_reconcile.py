@@ -316,6 +316,23 @@ async def test_a_newer_run_books_only_what_is_new(db: Any, engine: Any, service:
         await Accepting(engine).reverse(1, actor="tester", reason="wrong file")
 
 
+async def test_what_was_accepted_of_another_tier_is_no_drift_of_the_next_run(
+    db: Any, engine: Any, service: Reconciliations
+) -> None:
+    priority = {"service_tier": "priority"}
+    ours = [*rows(1, CHAT, requests=20), *rows(2, CHAT, requests=20, context=priority)]
+    await keep(db, ours)
+    await roll_up(db)
+    # On the first day the vendor served at a tier that we knew nothing of.
+    said = statement(bill(ours, context=priority))
+    assert (await run(service, said)).drift_pico_usd > 0
+    await Accepting(engine).accept(1, actor="tester")
+
+    again = await run(service, said)
+
+    assert (parts(again), again.difference_pico_usd, again.drift_pico_usd) == ({}, 0, 0)
+
+
 async def test_reversing_leaves_the_books_as_they_were(db: Any, engine: Any, service: Reconciliations) -> None:
     ours = month()
     await keep(db, ours)
