@@ -42,8 +42,6 @@ class MoneyBook:
         self._claimed: list[MoneyLease] = []
         self._seq = self._sent_ns = 0
         self._failing_since_ns = 0
-        self._heard_ns = -1
-        """When the newest message that was answered was sent."""
         self.tag = ""
         """Of the budgets that are known, empty while none are."""
         self.on_due: Callable[[], None] = lambda: None
@@ -103,20 +101,26 @@ class MoneyBook:
         return waiter
 
     def is_unheard(self, waiter: MoneyWaiter) -> bool:
-        """Whether no controller has answered what was said since somebody waits: nobody knows that there is no money.
+        """Whether it lacks money, and no controller has denied it since it waits: nobody knows that there is none.
 
-        So it is while one is slow or restarts, and when a window has just begun for all processes at once.
+        So it is while one is slow or restarts, when a window has just begun for all processes at once, and for whoever
+        stands behind another one that was granted what it needs.
         """
         with self._lock:
             now_ns = self._now_ns()
-            if waiter.since_ns <= self._heard_ns or self._is_offline(now_ns):
+            if self._is_offline(now_ns):
                 return False
+            lacking = 0
             for purse in waiter.plan.leases:
-                is_told = purse.is_local or now_ns < purse.lease.not_before_ns
+                lease = self._holdings.lease_of(purse, now_ns)
+                if lease.left(now_ns) >= waiter.amount:
+                    continue
+                lacking += 1
+                is_told = purse.is_local or lease.is_denied(waiter.amount, since_ns=waiter.since_ns, now_ns=now_ns)
                 is_open = self._failing_since_ns > 0 and purse.spec.offline == "open"
-                if purse.lease.left(now_ns) < waiter.amount and (is_told or is_open):
+                if is_told or is_open:
                     return False
-            return True
+            return lacking > 0
 
     def cancel(self, waiter: MoneyWaiter) -> MoneyTicket | MoneyRefusal | None:
         """Leave the line; None when the waiter was woken already, and has or will have its outcome.
@@ -224,7 +228,6 @@ class MoneyBook:
                 return
             now_ns = self._now_ns()
             self._failing_since_ns = 0
-            self._heard_ns = self._sent_ns
             for lease, told in zip(self._claimed, answer.leases, strict=False):
                 lease.answered(seq, told, now_ns)
             if answer.budgets is not None:

@@ -48,12 +48,15 @@ class MoneyLease:
         "_asked_since_ns",
         "_largest_before",
         "_need_told",
+        "_need_total",
         "_rotated_ns",
         "_saying",
         "asked",
         "asked_ns",
         "deadline_ns",
         "demand_per_s",
+        "denied_amount",
+        "denied_ns",
         "exhausted_amount",
         "exhausted_until_ns",
         "granted",
@@ -83,6 +86,8 @@ class MoneyLease:
         """What the controller has heard to be spent; what it is being told."""
         self.deadline_ns = self.not_before_ns = self.wish_not_before_ns = 0
         """Until when money is held; when more may be asked for, by who needs it and for stock."""
+        self.denied_amount, self.denied_ns = 0, -1
+        """So much, and all that is more, was asked for in vain; when that was said to be needed."""
         self.seq, self.sent_ns, self.ttl_ns = 0, 0, 0
         self.state: MoneyState = "ok"
         self.is_scarce = False
@@ -100,7 +105,7 @@ class MoneyLease:
         self.largest = self._largest_before = 0
         """The largest amount asked for of late: the next request may be as large."""
         self._asked_since_ns = self._rotated_ns = now_ns
-        self._need_told = 0
+        self._need_told = self._need_total = 0
 
     @property
     def held(self) -> int:
@@ -129,6 +134,10 @@ class MoneyLease:
         """Whether the window has no room for an amount, even if all that is held anywhere came back."""
         return 0 < self.exhausted_amount <= amount and now_ns < self.exhausted_until_ns
 
+    def is_denied(self, amount: int, *, since_ns: int, now_ns: int) -> bool:
+        """Whether the controller has said no to an amount that is needed since then, or asking is in vain just now."""
+        return amount >= self.denied_amount and (since_ns <= self.denied_ns or now_ns < self.not_before_ns)
+
     def due_ns(self, now_ns: int, *, need: int = 0, waiting: int = 0) -> int | None:
         """When to speak of this lease again; None: never, unless something happens.
 
@@ -137,7 +146,8 @@ class MoneyLease:
         reasons: list[int] = []
         free = self.granted - self.held
         if need and (free < need or now_ns >= self.deadline_ns):
-            reasons.append(self.not_before_ns)
+            # Who needs less than what was denied may ask at once.
+            reasons.append(self.not_before_ns if need >= self.denied_amount else now_ns)
         if self.used != self.told:
             reasons.append(self.sent_ns + (REPORT_SCARCE_NS if self.is_scarce else REPORT_NS))
         if self.granted > self.used:
@@ -162,13 +172,13 @@ class MoneyLease:
             # Not enough for who waits: two holders that each kept a part would wait for each other for ever.
             self.granted = held
         self.seq, self.sent_ns, self._saying, self.is_rung = seq, now_ns, self.used, False
-        self._need_told = need
+        self._need_told, self._need_total = need, held + need if need else 0
         return MoneyClaim(
             pool=self.pool,
             used=self.used,
             granted=self.granted,
             target=target,
-            need=held + need if need else 0,
+            need=self._need_total,
             waiters=waiters,
             refused=self.refused,
         )
@@ -178,7 +188,7 @@ class MoneyLease:
         self.granted = min(self.granted, self.used)
         self.deadline_ns = 0
         self.seq, self.sent_ns, self._saying = seq, now_ns, self.used
-        self._need_told = 0
+        self._need_told = self._need_total = 0
         return MoneyClaim(
             pool=self.pool, used=self.used, granted=self.granted, target=self.granted, refused=self.refused
         )
@@ -195,18 +205,19 @@ class MoneyLease:
             self.told = self._saying
         self.is_scarce, self.is_over = lease.is_scarce, lease.is_over
         pause_ns = lease.retry_ms * NS_PER_MS
-        if lease.state == "ok" and not self._need_told:
-            # Only stock was asked for: whoever needs money meanwhile may ask at once.
+        if lease.state == "ok" and lease.granted >= self._need_total:
+            # Only stock was denied, if anything: whoever needs money meanwhile may ask at once.
             self.not_before_ns, self.wish_not_before_ns = now_ns, now_ns + pause_ns
         else:
             self.not_before_ns = now_ns + (pause_ns if lease.state == "ok" else max(pause_ns, PAUSE_NS))
+            self.denied_amount, self.denied_ns = self._need_told if lease.state == "ok" else 0, self.sent_ns
         self.exhausted_amount = 0
         if lease.state == "exhausted":
             self.exhausted_amount = 1 if lease.is_over else max(1, self._need_told)
             self.exhausted_until_ns = self.not_before_ns
             if not lease.is_over:
                 # Who needs less may ask at once.
-                self.not_before_ns = now_ns
+                self.not_before_ns, self.denied_amount = now_ns, self.exhausted_amount
         if lease.state not in ("ok", "exhausted"):
             return
         self.granted = lease.granted

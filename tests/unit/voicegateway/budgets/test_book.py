@@ -355,6 +355,63 @@ def test_a_wish_that_is_not_granted_holds_up_nobody_who_needs_money() -> None:
     assert world.book.due_ns() == world.now_ns + 500 * NS_PER_MS, "now it was need"
 
 
+def test_who_stands_behind_another_that_was_granted_what_it_needs_is_unheard() -> None:
+    world = World(a_budget())
+    _, first = world.wait(500)
+    second, outcomes = world.wait(200)
+    world.later(1.5)
+    world.says(granted=500, is_scarce=True)
+
+    assert [type(outcome) for outcome in first] == [MoneyTicket]
+    assert world.book.is_unheard(second), "scarce money is granted to one at a time"
+    world.later(0.5)
+    [claim] = world.says(granted=700, is_scarce=True).values()
+    assert claim.need == 700
+    assert [type(outcome) for outcome in outcomes] == [MoneyTicket]
+
+
+def test_who_needs_less_than_what_was_denied_is_asked_for_at_once() -> None:
+    world = World(a_budget())
+    large, _ = world.wait(500_000)
+    world.says(retry_ms=1_000, is_scarce=True)
+    world.book.cancel(large)
+    world.later(0.1)
+    small, outcomes = world.wait(40)
+
+    due_ns = world.book.due_ns()
+    assert due_ns is not None
+    assert due_ns <= world.now_ns
+    assert world.book.is_unheard(small)
+    world.says(granted=40, is_scarce=True)
+    assert [type(outcome) for outcome in outcomes] == [MoneyTicket]
+
+
+def test_what_was_said_of_a_window_is_no_word_about_the_next() -> None:
+    world = World(a_budget(ends_in_ms=1_000))
+    world.later(0.9)
+    waiter, outcomes = world.wait(100)
+    world.says(retry_ms=50, is_scarce=True)
+    assert not world.book.is_unheard(waiter)
+    world.later(0.15)
+
+    assert world.book.is_unheard(waiter), "a new window is full"
+    assert set(world.sync(house=100)) == {"house@day:2"}
+    assert [type(outcome) for outcome in outcomes] == [MoneyTicket]
+
+
+def test_who_lacks_nothing_is_not_held_up_by_whom_nobody_has_heard() -> None:
+    world = World(a_budget(), a_budget("voices", selector=Selector(modality="tts")))
+    world.admitted(100)
+    first, _ = world.wait(500_000_000, TTS)
+    world.sync(voices=0)
+    world.later(0.01)
+    second, _ = world.wait(100)
+
+    assert not world.book.is_unheard(second)
+    assert isinstance(world.book.cancel(second), MoneyTicket)
+    assert not world.book.is_unheard(first), "of its voices it was told"
+
+
 def test_who_comes_while_the_controller_has_said_to_wait_has_been_heard() -> None:
     world = World(a_budget(), a_session_budget(50))
     world.later(0.01)

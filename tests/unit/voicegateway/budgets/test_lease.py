@@ -198,6 +198,27 @@ def test_a_waiter_is_asked_for_at_once_unless_that_is_in_vain() -> None:
     assert lease.due_ns(NOW_NS, need=5, waiting=5) == NOW_NS + 70 * NS_PER_MS
 
 
+def test_a_wish_that_is_not_granted_beside_a_need_that_is_covered_holds_up_nobody() -> None:
+    lease = a_lease(100)
+    lease.claim(2, NOW_NS, need=40, waiting=40)
+    lease.answered(2, Told(pool=POOL, granted=100, ttl_ms=600_000, retry_ms=500), NOW_NS)
+
+    assert lease.due_ns(NOW_NS, need=120, waiting=160) == NOW_NS
+    assert not lease.is_denied(120, since_ns=NOW_NS, now_ns=NOW_NS)
+
+
+def test_who_needs_less_than_what_was_denied_is_asked_for_at_once() -> None:
+    lease = a_lease(0)
+    lease.claim(2, NOW_NS, need=50, waiting=50)
+    lease.answered(2, Told(pool=POOL, granted=0, ttl_ms=600_000, retry_ms=70), NOW_NS)
+
+    assert lease.due_ns(NOW_NS, need=49, waiting=49) == NOW_NS
+    assert lease.due_ns(NOW_NS, need=50, waiting=50) == NOW_NS + 70 * NS_PER_MS
+    lease.claim(3, NOW_NS, need=49, waiting=49)
+    lease.answered(3, Told(pool=POOL, state="learning", retry_ms=500), NOW_NS)
+    assert lease.due_ns(NOW_NS, need=1, waiting=1) == NOW_NS + 500 * NS_PER_MS, "that is said to all"
+
+
 def test_more_is_asked_for_before_it_runs_dry_but_not_for_ever() -> None:
     lease = a_lease(1_000)
     lease.reserved = 501
