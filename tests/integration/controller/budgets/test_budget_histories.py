@@ -40,7 +40,8 @@ def test_no_history_overspends_and_at_the_end_all_hands_agree(server: redis.Redi
 
     assert {seed: each.over for seed, each in found.items() if each.over} == {}
     assert {seed: each.unequal for seed, each in found.items() if each.unequal} == {}
-    assert sum(each.used > 0.9 for each in found.values()) > 2, "histories that stay far from the amount prove nothing"
+    near = sum(each.used > 0.8 for each in found.values())
+    assert near >= len(found) // 2, "histories that stay far from the amount prove nothing"
 
 
 MUTATIONS: dict[str, Mutation] = {
