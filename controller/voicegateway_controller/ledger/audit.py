@@ -68,6 +68,7 @@ async def audit(engine: AsyncEngine, *, since: date, until: date, progress: Prog
     rollups = Check("rollups", "hourly and session sums are the sums of their entries")
     dashboard = Check("dashboard", "the totals that people see are the sums of entries")
     balance = Check("balance", "debits equal credits")
+    totals = Check("totals", "closed months and invoices are what was closed and accepted")
     heads: list[str] = []
     checks: tuple[tuple[Check, Callable[[Check, date, date], Awaitable[None]]], ...] = (
         (chains, lambda check, start, end: _check_chains(engine, check, start, end)),
@@ -76,6 +77,7 @@ async def audit(engine: AsyncEngine, *, since: date, until: date, progress: Prog
         (dashboard, lambda check, start, end: _check_dashboard(engine, check, start, end)),
         (traces, lambda check, start, end: _check_traces(engine, check, start, end)),
         (balance, lambda check, start, end: _check_balance(engine, check, start, end)),
+        (totals, lambda check, start, end: _check_totals(engine, check, start, end)),
     )
     month = since
     while month < until:
@@ -205,6 +207,19 @@ async def _check_balance(engine: AsyncEngine, check: Check, start: date, end: da
     check.looked_at += len(found.accounts)
     if found.difference_usd:
         check.find(f"{start:%Y-%m}: debits are {found.debit_usd}, credits {found.credit_usd}")
+
+
+async def _check_totals(engine: AsyncEngine, check: Check, start: date, end: date) -> None:
+    """Hold what was written down once against the entries and the reconciliation that it was made of."""
+    async with raw_connection(engine) as connection:
+        for row in await connection.fetch(
+            load_sql(__package__, "wrong_totals"), start, end, FINDINGS_MAX, timeout=TIMEOUT_S
+        ):
+            check.find(row["wrong"])
+        check.looked_at += await connection.fetchval(
+            "SELECT (SELECT count(*) FROM ledger_close WHERE month >= $1 AND month < $2)"
+            " + (SELECT count(*) FROM ledger_invoice WHERE month >= $1 AND month < $2)", start, end,
+        )  # fmt: skip
 
 
 def _instant(day: date) -> datetime:

@@ -14,6 +14,9 @@ from voicegateway_controller.alerts import Alerts
 from voicegateway_controller.errors import Conflict, NotFound
 from voicegateway_controller.ledger import verify_rollups
 from voicegateway_controller.ledger.accounts import trial_balance
+from voicegateway_controller.ledger.audit import audit
+from voicegateway_controller.ledger.periods import Periods
+from voicegateway_controller.months import next_month
 from voicegateway_controller.reconcile import ours as our_side
 from voicegateway_controller.reconcile.accepting import Accepting
 from voicegateway_controller.reconcile.cells import OurRow
@@ -353,6 +356,33 @@ async def test_reversing_leaves_the_books_as_they_were(db: Any, engine: Any, ser
     assert (once_more.is_new, once_more.booked_pico_usd) == (True, first.difference_pico_usd)
     assert {a.name: a.balance_usd for a in (await trial_balance(engine)).accounts}["accrued:openai"] == 0
     assert await is_true(engine)
+
+
+async def test_an_invoice_or_a_closed_month_that_was_meddled_with_is_found(
+    db: Any, engine: Any, service: Reconciliations
+) -> None:
+    ours = month()
+    await keep(db, ours)
+    await roll_up(db)
+    await run(service, faulty(ours))
+    accepting = Accepting(engine)
+    await accepting.accept(1, actor="tester")
+    await Periods(engine).close(MONTH, by="tester", reason="done", now=datetime(2026, 11, 5, tzinfo=UTC))
+    await accepting.reverse(1, actor="tester", reason="wrong file")
+    await accepting.accept(1, actor="tester")
+    assert await _wrong_totals(engine) == []
+
+    await db.execute("SET session_replication_role = replica")
+    await db.execute("UPDATE ledger_close SET amount_usd = amount_usd + 0.000000000001")
+    await db.execute("UPDATE ledger_invoice SET tax_usd = tax_usd + 0.000000000001 WHERE reverses IS NOT NULL")
+    await db.execute("SET session_replication_role = DEFAULT")
+
+    assert {each.split(":")[0] for each in await _wrong_totals(engine)} == {"2026-10", "2026-10 openai"}
+
+
+async def _wrong_totals(engine: Any) -> list[str]:
+    found = await audit(engine, since=MONTH, until=next_month(MONTH))
+    return [text for check in found.checks if check.name == "totals" for text in check.findings]
 
 
 async def test_books_that_changed_since_are_not_corrected_by_an_old_comparison(
