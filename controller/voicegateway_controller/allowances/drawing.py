@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from voicegateway_controller.allowances import store
-from voicegateway_controller.allowances.declaration import Allowance, drawn_in_order
-from voicegateway_controller.allowances.rules import Hour, cover_amounts, cover_hours, cover_lines, without
+from voicegateway_controller.allowances.declaration import Allowance, drawn_in_order, parse_allowances
+from voicegateway_controller.allowances.rules import (
+    Hour,
+    cover_amounts,
+    cover_hours,
+    cover_lines,
+    without,
+    without_days,
+)
 from voicegateway_controller.db.engine import Connection
 from voicegateway_controller.months import next_month
 
@@ -43,10 +50,14 @@ async def draw(connection: Connection, allowances: Sequence[Allowance], *, first
     drawn: dict[str, Drawn] = {}
     since = min([first, *(each.first for each in allowances if each.kind == "prepaid")])
     until = next_month(last)
+    gone = await _gone(connection, allowances, since, until)
     for allowance in drawn_in_order(allowances):
         hours = await store.hours(connection, allowance, since, until)
         given = [each.credits for each in drawn.values() if allowance.overlaps(each.allowance)]
         open_hours = without((hour for hour in hours if _is_open(allowance, hour)), given)
+        for earlier, days in gone:
+            if allowance.overlaps(earlier):
+                open_hours = without_days(open_hours, days)
         if allowance.kind == "prepaid":
             found = cover_amounts(open_hours, allowance.pico_usd)
         else:
@@ -58,6 +69,18 @@ async def draw(connection: Connection, allowances: Sequence[Allowance], *, first
     return drawn
 
 
+async def _gone(
+    connection: Connection, allowances: Sequence[Allowance], since: date, until: date
+) -> list[tuple[Allowance, dict[date, int]]]:
+    """Return what was given by declarations that were taken away: it stays booked, so it covers what it covered."""
+    given = await store.gone(connection, [each.name for each in allowances], since, until)
+    if not given:
+        return []
+    declared = await store.earlier(connection, list(given))
+    earlier = [parse_allowances([each], providers={each["provider"]})[0] for each in declared]
+    return [(each, given[each.name]) for each in earlier]
+
+
 async def _month(connection: Connection, allowance: Allowance, hours: Sequence[Hour]) -> dict[datetime, int]:
     if allowance.quantity is None:
         return cover_amounts(hours, allowance.pico_usd)
@@ -65,7 +88,7 @@ async def _month(connection: Connection, allowance: Allowance, hours: Sequence[H
     if covered.edge is not None:
         at = covered.edge.at
         lines = await store.lines(connection, allowance, at, at + timedelta(hours=1))
-        covered.credits[at] = cover_lines(lines, covered.left)
+        covered.credits[at] = min(cover_lines(lines, covered.left), covered.edge.pico_usd)
     return covered.credits
 
 

@@ -1,8 +1,8 @@
 """How much credit usage gets: pure. In order of time, exactly, never more than the usage cost."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from voicegateway_shared.money import divide_half_even
 
@@ -80,3 +80,17 @@ def without(hours: Iterable[Hour], given: Iterable[dict[datetime, int]]) -> list
     """Return what of these hours is not covered yet."""
     held = list(given)
     return [Hour(hour.at, hour.billed, hour.pico_usd - sum(each.get(hour.at, 0) for each in held)) for hour in hours]
+
+
+def without_days(hours: Iterable[Hour], given: Mapping[date, int]) -> list[Hour]:
+    """Return what of these hours is left of amounts that are known by the day only: the first hours are covered first.
+
+    The days are UTC's.
+    """
+    left, found = dict(given), []
+    for hour in hours:
+        covered = min(left.get(hour.at.date(), 0), max(0, hour.pico_usd))
+        if covered:
+            left[hour.at.date()] -= covered
+        found.append(Hour(hour.at, hour.billed, hour.pico_usd - covered))
+    return found

@@ -42,6 +42,15 @@ async def earlier(connection: Connection, names: Sequence[str]) -> list[Declared
     return [msgspec.json.decode(row["declared"]) for row in await connection.fetch(_sql("earlier"), list(names))]
 
 
+async def gone(connection: Connection, names: Sequence[str], since: date, until: date) -> dict[str, dict[date, int]]:
+    """Return what allowances of other names gave, by name and day: they are declared no more."""
+    rows = await connection.fetch(_sql("gone"), _start(since), _start(until), list(names), timeout=READ_TIMEOUT_S)
+    found: dict[str, dict[date, int]] = {}
+    for row in rows:
+        found.setdefault(row["name"], {})[row["day"]] = _pico(row["amount"])
+    return found
+
+
 async def booked(connection: Connection, keys: Sequence[tuple[date, UUID]]) -> dict[UUID, tuple[int, int]]:
     """Return what was booked of some entries so far, and their newest revision."""
     rows = await connection.fetch(_sql("booked"), [day for day, _ in keys], [each for _, each in keys])

@@ -319,3 +319,29 @@ async def test_who_may_and_what_is_refused(api: httpx.AsyncClient, make_token: A
     assert names == ["b"]
     declared = (await api.get(PATH, headers=of_p1)).json()
     assert [each["name"] for each in declared["allowances"]] == ["a", "b"]
+
+
+async def test_what_a_declaration_gave_that_was_taken_away_is_not_given_again(
+    api: httpx.AsyncClient,
+    worker: dict[str, str],
+    db: "Db[Any]",
+    engine: AsyncEngine,
+    make_token: Any,
+    make_ledger: Any,
+) -> None:
+    trial = {"name": "trial", "provider": "openai", "usd": "10", "from": f"{MONTH:%Y-%m}"}
+    pack = {"name": "pack", "provider": "openai", "prepaid": "100", "bought_on": f"{MONTH:%Y-%m-%d}"}
+    tokens = {"name": "tokens", "provider": "openai", "meters": ["output_tokens"], "quantity": "100 tokens",
+              "from": f"{MONTH:%Y-%m}"}  # fmt: skip
+    admin = await _declare(api, make_token, trial, pack)
+    await _book(api, worker, make_ledger, 4)
+    assert await _post(api, admin, engine) == {"pack purchase": "100", "trial credit": f"-{4 * REQUEST}"}
+
+    await _declare(api, make_token, pack)
+    after = await _post(api, admin, engine)
+    await _book(api, worker, make_ledger, 3)
+    later = await _post(api, admin, engine)
+    await _declare(api, make_token, tokens)
+    last = await _post(api, admin, engine)
+
+    assert (after, later, last) == ({}, {"pack credit": f"-{3 * REQUEST}"}, {})
