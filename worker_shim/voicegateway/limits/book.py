@@ -133,8 +133,12 @@ class LeaseBook:
             # The limits may have changed since it was made.
             waiter.plan = self._planned_anew(plan)
             refusal = self._in_vain(waiter, now_ns)
+            woken: Woken = []
             if refusal is None:
                 self._line.join(waiter)
+                # What it lacked may have come since it asked, and the syncer's thread wait for an answer now.
+                woken = self._served(now_ns)
+        _wake(woken)
         if refusal is None:
             self.on_due()
         else:

@@ -102,10 +102,13 @@ class RateLease:
     __slots__ = (
         "_alone",
         "_asked_since_ns",
+        "_need_told",
+        "_need_total",
         "_report_ns",
         "asked",
         "deadline_ns",
         "demand_per_s",
+        "denied_units",
         "epoch",
         "granted",
         "is_rung",
@@ -124,13 +127,17 @@ class RateLease:
         "told",
         "used",
         "waiters",
+        "wish_not_before_ns",
     )
 
     def __init__(self, spec: PoolSpec, *, project: str, priority: Priority, now_ns: int) -> None:
         self.spec, self.project = spec, project
         self.priority: Priority = priority
         self.granted = self.used = self.reserved = self.refused = self.epoch = 0
-        self.deadline_ns = self.ready_ns = self.not_before_ns = 0
+        self.deadline_ns = self.ready_ns = self.not_before_ns = self.wish_not_before_ns = 0
+        """The last two: when more may be asked for, by who needs it and for stock."""
+        self.denied_units = 0
+        """So many, and all that is more, are asked for in vain before that."""
         self.seq, self.sent_ns, self.share_milli = 0, 0, 0
         self.waiters = 0
         """Attempts in line for it."""
@@ -143,6 +150,7 @@ class RateLease:
         self.asked = 0
         """Units asked for since the demand was last looked at, granted or not: the fleet divides by demand."""
         self._asked_since_ns = now_ns
+        self._need_told = self._need_total = 0
         self._report_ns = REFRESH_NS
         self._alone = OfflineShare()
 
@@ -184,9 +192,12 @@ class RateLease:
             reasons = [self.sent_ns + (REFRESH_NS if self.asked else REFRESH_NS // 2)]
         else:
             reasons = []
-        is_short = self.unspent < min(need, self.spec.burst) or (need > 0 and now_ns >= self.deadline_ns)
-        if is_short or (self.unspent <= self.low and (self.asked or self.demand_per_s * HORIZON_S >= 1)):
-            reasons.append(self.not_before_ns)
+        need = min(need, self.spec.burst)
+        if self.unspent < need or (need > 0 and now_ns >= self.deadline_ns):
+            # Who needs less than what was denied may ask at once.
+            reasons.append(self.not_before_ns if need >= self.denied_units else now_ns)
+        elif self.unspent <= self.low and (self.asked or self.demand_per_s * HORIZON_S >= 1):
+            reasons.append(max(self.not_before_ns, self.wish_not_before_ns))
         return min(reasons, default=None)
 
     def claim(self, seq: int, now_ns: int, *, need: int = 0, wait_ms: int = 0) -> Claim:
@@ -199,13 +210,14 @@ class RateLease:
         target = held + max(need, int(self.demand_per_s * HORIZON_S))
         self.granted = min(self.granted, target)
         self.seq, self.sent_ns, self.told, self.is_rung = seq, now_ns, self.used, False
+        self._need_told, self._need_total = need, held + need if need else 0
         return Claim(
             pool=self.spec.id,
             project=self.project,
             priority=self.priority,
             used=self.used,
             target=target,
-            need=held + need if need else 0,
+            need=self._need_total,
             wait_ms=wait_ms,
             demand_milli=int(self.demand_per_s * 1000),
             waiters=self.waiters,
@@ -216,8 +228,14 @@ class RateLease:
         """Take the answer to a claim; one to an older claim than the newest is ignored."""
         if seq != self.seq:
             return
-        self.not_before_ns = now_ns + lease.retry_ms * NS_PER_MS
         self.state = lease.state
+        pause_ns = lease.retry_ms * NS_PER_MS
+        if lease.state == "ok" and lease.granted >= self._need_total:
+            # Only stock was denied, if anything: whoever needs units meanwhile may ask at once.
+            self.not_before_ns, self.wish_not_before_ns = now_ns, now_ns + pause_ns
+        else:
+            self.not_before_ns = now_ns + pause_ns
+            self.denied_units = self._need_told if lease.state == "ok" else 0
         if lease.state not in ("ok", "paused"):
             return
         self._alone = OfflineShare()

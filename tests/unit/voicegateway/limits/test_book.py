@@ -343,6 +343,44 @@ def test_asking_in_vain_is_not_repeated_before_it_was_told() -> None:
     assert world.book.due_ns() == world.now_ns + 120 * NS_PER_MS
 
 
+def test_a_wish_that_is_not_granted_holds_up_nobody_who_needs_units() -> None:
+    world = World(REQUESTS)
+    world.admitted()
+    world.says(granted=1, ttl_ms=3_000, retry_ms=200)
+    assert world.ask() is None
+    _, outcomes = world.wait()
+
+    due_ns = world.book.due_ns()
+    assert due_ns is not None
+    assert due_ns <= world.now_ns
+    world.sync(r=2)
+    assert [type(outcome) for outcome in outcomes] == [Ticket]
+
+
+def test_who_needs_fewer_units_than_were_denied_is_asked_for_at_once() -> None:
+    world = World(TOKENS)
+    large, _ = world.wait({"tokens": 5_000})
+    world.says(granted=0, ttl_ms=3_000, retry_ms=700)
+    assert world.book.cancel(large) is not None
+    world.later(0.1)
+    _, outcomes = world.wait({"tokens": 100})
+
+    due_ns = world.book.due_ns()
+    assert due_ns is not None
+    assert due_ns <= world.now_ns
+    world.sync(t=100)
+    assert [type(outcome) for outcome in outcomes] == [Ticket]
+
+
+def test_units_that_came_before_somebody_stood_in_line_are_taken_at_once() -> None:
+    world = World(REQUESTS)
+    assert world.ask() is None
+    world.sync()
+    _, outcomes = world.wait()
+
+    assert [type(outcome) for outcome in outcomes] == [Ticket]
+
+
 def test_slots_are_kept_while_there_are_plenty() -> None:
     world = World(STREAMS)
     _, outcomes = world.wait(target=STT)
