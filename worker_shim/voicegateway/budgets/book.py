@@ -23,6 +23,9 @@ LINE_MAX: Final = 1_000
 """Attempts that wait at once; a process with more of them is refused the rest."""
 OFFLINE_AFTER_NS: Final = 3 * NS_PER_S
 """A controller that is away for less, while it restarts say, still counts for the fleet: no policy of ours does."""
+STALE_NS: Final = 10 * NS_PER_S
+"""A controller that nobody has asked for so long is not away because it was: a syncer that has anything to say asks one
+that fails at least every seven seconds."""
 
 WATCH_NS: Final = NS_PER_S
 """Of a window that ends or throttles sessions each message of presence speaks: a silent call must hear of it, too."""
@@ -92,8 +95,12 @@ class MoneyBook:
             # The budgets may have changed since it was made.
             waiter.plan = self._holdings.planned_anew(waiter.plan)
             refusal = self._in_vain(waiter, now_ns)
+            woken: Woken = []
             if refusal is None:
                 self._join(waiter)
+                # What it lacked may have come since it asked, and the syncer's thread wait for an answer now.
+                woken = self._served(now_ns)
+        _wake(woken)
         if refusal is None:
             self.on_due()
         else:
@@ -173,6 +180,8 @@ class MoneyBook:
     def over(self) -> list[tuple[BudgetSpec, str]]:
         """Return the budgets that all processes share and that are spent, with their windows."""
         with self._lock:
+            # The window that an answer was about may have ended while it was on its way.
+            self._holdings.turn(self._now_ns())
             return self._holdings.over()
 
     def serve(self) -> None:
@@ -206,6 +215,8 @@ class MoneyBook:
             now_ns = self._now_ns()
             self._holdings.turn(now_ns)
             needs = self._needs()
+            if now_ns - self._sent_ns > STALE_NS:
+                self._failing_since_ns = 0
             self._seq, self._sent_ns = seq, now_ns
             watched = self._holdings.watched()
             self._claimed = [

@@ -399,6 +399,15 @@ def test_what_was_said_of_a_window_is_no_word_about_the_next() -> None:
     assert [type(outcome) for outcome in outcomes] == [MoneyTicket]
 
 
+def test_money_that_came_before_somebody_stood_in_line_is_held_at_once() -> None:
+    world = World(a_budget())
+    assert world.ask(100) is None
+    world.sync()
+    _, outcomes = world.wait(100)
+
+    assert [type(outcome) for outcome in outcomes] == [MoneyTicket]
+
+
 def test_who_lacks_nothing_is_not_held_up_by_whom_nobody_has_heard() -> None:
     world = World(a_budget(), a_budget("voices", selector=Selector(modality="tts")))
     world.admitted(100)
@@ -438,6 +447,34 @@ def test_a_controller_that_restarts_is_waited_for_unless_the_policy_is_open(poli
     assert world.book.is_unheard(waiter) is is_unheard
     world.later(3)
     assert not world.book.is_unheard(waiter), "then it is away"
+
+
+@pytest.mark.parametrize("policy", ["closed", "last_lease"])
+def test_that_a_controller_failed_long_ago_says_nothing_of_now(policy: Any) -> None:
+    world = World(a_budget(offline=policy))
+    world.fails()
+    world.later(60)
+    world.seq += 1
+    world.book.claims(world.seq)
+    world.later(1)
+    waiter, _ = world.wait(100)
+
+    assert world.book.is_unheard(waiter), "it is slow, for all that is known"
+    refusal = world.book.cancel(waiter)
+    assert isinstance(refusal, MoneyRefusal)
+    assert refusal.reason == "scarce"
+
+
+def test_that_a_controller_fails_is_known_for_as_long_as_it_is_asked() -> None:
+    world = World(a_budget(offline="closed"))
+    for _ in range(6):
+        world.fails()
+        world.later(7)
+    waiter, _ = world.wait(100)
+
+    refusal = world.book.cancel(waiter)
+    assert isinstance(refusal, MoneyRefusal)
+    assert refusal.reason == "closed"
 
 
 def test_what_does_not_fit_any_more_is_refused_and_what_is_smaller_asked_for() -> None:
@@ -1120,3 +1157,17 @@ def test_where_no_controller_answers_its_last_word_stops_nobody_for_good() -> No
     world.fails()
 
     assert world.book.stopped(LLM, CALL) is None
+
+
+def test_a_window_that_ended_while_its_end_was_told_is_not_over() -> None:
+    world = World(a_budget(action="end_session", ends_in_ms=5_000))
+    world.admitted(100)
+    world.later(4.9)
+    world.seq += 1
+    claims = world.book.claims(world.seq)
+    world.later(0.5)
+    leases = tuple(MoneyLease(pool=each.pool, state="exhausted", ttl_ms=600_000, is_over=True) for each in claims)
+    world.book.answered(world.seq, MoneyAnswer(tag=world.book.tag, leases=leases))
+
+    assert [lease.pool for lease in leases] == ["house@day:1"]
+    assert world.book.over() == [], "the new window is full"
