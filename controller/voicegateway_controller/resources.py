@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol, TypeVar
 
 import asyncpg
 from redis.asyncio import Redis
@@ -67,6 +68,17 @@ from voicegateway_controller.usage.service import Intake
 from voicegateway_controller.vault.opening import KeyDesk, open_key_desk
 
 
+class Closing(Protocol):
+    """Something that runs or holds on to something until it is closed."""
+
+    async def close(self) -> None:
+        """Stop and let go, once."""
+        ...
+
+
+Closes = TypeVar("Closes", bound=Closing)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """Lives as long as the process; `open_resources` closes it."""
@@ -122,62 +134,76 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     telephony = read_telephony(settings.telephony, livekit_url=settings.livekit_url)
     signatures = Signatures(webhook_keys(settings))
     oidc = open_oidc(settings)
-    engine = make_engine(
-        settings.database_url.get_secret_value(),
-        pool_size=settings.database_pool_size,
-        application_name="voicegateway-api",
-    )
-    redis = open_redis(settings.redis_url.get_secret_value())
-    tokens = Tokens(engine)
-    sign_ins = SignIns(
-        engine,
-        tokens,
-        idle=timedelta(minutes=settings.sign_in_idle_minutes),
-        longest=timedelta(hours=settings.sign_in_hours_max),
-        issuer=settings.oidc_issuer,
-    )
-    revocations = Revocations(engine, tokens, sign_ins)
-    hints = HintSender(settings.queue_url)
-    hints.start()
-    pools = Pools(redis)
-    signals = Signals(redis, pools)
-    limits = Limits(engine, pools, DefinitionsCopy(redis))
-    limits_view = LimitsView(limits, pools, PoolRecords(redis), signals)
-    gauges = Gauges(limits, limits_view)
-    keys = open_key_desk(settings, engine, redis, limits, pools)
-    history = History(engine)
-    money_pools = BudgetPools(redis)
-    standings = Standings(money_pools, WindowSums(engine))
-    budgets = Budgets(engine, SetCopy(redis, "budgets"), standings)
-    routings = Routings(engine, SetCopy(redis, "routing"))
-    allowances = AllowanceSets(engine, SetCopy(redis, "allowances"))
-    prices = LiveCatalog(engine, local_nodes=settings.local_nodes)
-    tariffs = Tariffs(engine, prices.best)
-    markups = Markups(engine, SetCopy(redis, "markups"))
-    events = EventStream(redis)
-    events_hub = Hub(events)
-    projects = Projects(engine, SetCopy(redis, "projects"))
-    account = Account(id=settings.billing_account_id, name=settings.billing_account_name)
-    directives = Directives(redis)
-    alerts = Alerts(engine)
-    money = Money(engine, redis, budgets, money_pools, tariffs=tariffs, directives=directives, notify=alerts)
-    switching = Switching(engine)
-    health = HealthBoard(HealthStore(redis), switching)
-    health_gauges = HealthGauges(health)
-    reconciling = open_desk(
-        engine,
-        prices.best,
-        alerts,
-        open_source=lambda provider: billing_source(provider, settings),
-        threshold=settings.reconcile_threshold,
-    )
-    answering = RoutingAnswering(health, routings)
-    fleet = Fleet(redis, Leasing(limits, pools, signals), money.leasing, answering, keys.leasing)
-    configuration = Configuration(
-        engine, redis, [projects, limits, budgets, routings, allowances, markups, keys.declared], settings
-    )
-    events_watch = EventWatch(events, engine, fleet.holders, health)
-    try:
+    async with AsyncExitStack() as closing:
+
+        def owned(service: Closes) -> Closes:
+            """Have a service closed after everything that is made later, whatever those closings come to."""
+            closing.push_async_callback(service.close)
+            return service
+
+        engine = make_engine(
+            settings.database_url.get_secret_value(),
+            pool_size=settings.database_pool_size,
+            application_name="voicegateway-api",
+        )
+        closing.push_async_callback(engine.dispose)
+        redis = open_redis(settings.redis_url.get_secret_value())
+        closing.push_async_callback(close_redis, redis)
+        if oidc is not None:
+            closing.push_async_callback(oidc.close)
+        tokens = Tokens(engine)
+        sign_ins = SignIns(
+            engine,
+            tokens,
+            idle=timedelta(minutes=settings.sign_in_idle_minutes),
+            longest=timedelta(hours=settings.sign_in_hours_max),
+            issuer=settings.oidc_issuer,
+        )
+        revocations = owned(Revocations(engine, tokens, sign_ins))
+        hints = owned(HintSender(settings.queue_url))
+        hints.start()
+        pools = Pools(redis)
+        signals = Signals(redis, pools)
+        limits = owned(Limits(engine, pools, DefinitionsCopy(redis)))
+        limits_view = LimitsView(limits, pools, PoolRecords(redis), signals)
+        gauges = owned(Gauges(limits, limits_view))
+        keys = owned(open_key_desk(settings, engine, redis, limits, pools))
+        history = History(engine)
+        money_pools = BudgetPools(redis)
+        standings = Standings(money_pools, WindowSums(engine))
+        budgets = owned(Budgets(engine, SetCopy(redis, "budgets"), standings))
+        routings = owned(Routings(engine, SetCopy(redis, "routing")))
+        allowances = owned(AllowanceSets(engine, SetCopy(redis, "allowances")))
+        prices = owned(LiveCatalog(engine, local_nodes=settings.local_nodes))
+        tariffs = owned(Tariffs(engine, prices.best))
+        markups = owned(Markups(engine, SetCopy(redis, "markups")))
+        events = EventStream(redis)
+        events_hub = owned(Hub(events))
+        projects = owned(Projects(engine, SetCopy(redis, "projects")))
+        account = Account(id=settings.billing_account_id, name=settings.billing_account_name)
+        directives = Directives(redis)
+        alerts = Alerts(engine)
+        money = owned(Money(engine, redis, budgets, money_pools, tariffs=tariffs, directives=directives, notify=alerts))
+        switching = Switching(engine)
+        health = owned(HealthBoard(HealthStore(redis), switching))
+        health_gauges = owned(HealthGauges(health))
+        reconciling = owned(
+            open_desk(
+                engine,
+                prices.best,
+                alerts,
+                open_source=lambda provider: billing_source(provider, settings),
+                threshold=settings.reconcile_threshold,
+            )
+        )
+        answering = RoutingAnswering(health, routings)
+        fleet = Fleet(redis, Leasing(limits, pools, signals), money.leasing, answering, keys.leasing)
+        configuration = owned(
+            Configuration(
+                engine, redis, [projects, limits, budgets, routings, allowances, markups, keys.declared], settings
+            )
+        )
+        events_watch = owned(EventWatch(events, engine, fleet.holders, health))
         await asyncio.gather(
             limits.start(), budgets.start(), routings.start(), allowances.start(), health.start(), prices.start()
         )
@@ -235,30 +261,6 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             configuration=configuration,
             models=Models(engine, prices.best, health, routings),
         )
-    finally:
-        await reconciling.close()
-        await keys.close()
-        await health_gauges.close()
-        await health.close()
-        await money.close()
-        await gauges.close()
-        await tariffs.close()
-        await prices.close()
-        await events_watch.close()
-        await events_hub.close()
-        await configuration.close()
-        await projects.close()
-        await markups.close()
-        await routings.close()
-        await allowances.close()
-        await budgets.close()
-        await limits.close()
-        await revocations.close()
-        if oidc is not None:
-            await oidc.close()
-        await hints.close()
-        await close_redis(redis)
-        await engine.dispose()
 
 
 async def wait_for_postgres(engine: AsyncEngine, *, timeout_s: float) -> None:
