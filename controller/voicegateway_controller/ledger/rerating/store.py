@@ -180,6 +180,7 @@ async def scan(connection: Connection, run: Run, last: date, *, entries_max: int
         run.since,
         run.until,
         run.only_unrated,
+        run.is_automatic,
         timeout=READ_TIMEOUT_S,
     )
     is_over = sum(row["entries"] for row in rows) < entries_max
