@@ -230,6 +230,24 @@ async def test_a_budget_per_session_is_each_sessions_own(tmp_path: Path) -> None
     assert controller.claims("call") == []
 
 
+async def test_a_session_may_spend_what_its_last_request_held_while_the_controller_is_slow(tmp_path: Path) -> None:
+    # Of one request that may cost 16 million there is enough, of two at once there is not.
+    call = a_budget("call", amount=20_000_000, window="session", window_id="")
+    async with budgeted(tmp_path, call, a_budget()) as (meter, controller):
+        plugin = meter.llm(max_completion_tokens=10_000)
+        await ask(plugin, options=NO_RETRY)
+        assert meter.runtime.limits is not None
+        controller.delay_s = 1.5
+        meter.runtime.limits.syncer.ask()
+        said = [await ask(plugin, options=NO_RETRY) for _ in range(3)]
+        controller.delay_s = 0.0
+        await plugin.aclose()
+        bills = await meter.bills()
+
+    assert len(set(said)) == 1
+    assert len(bills) == 4
+
+
 async def test_money_is_given_back_when_a_limit_refuses(tmp_path: Path) -> None:
     limit = {"name": "chats", "provider": "openai", "requests_per_min": 600, "burst": 100}
     async with budgeted(tmp_path, limits=(limit,), admit_wait_ms=20) as (meter, controller):

@@ -50,6 +50,11 @@ class MoneyBook:
         self.on_due: Callable[[], None] = lambda: None
         """Rung when there is something to tell sooner than `due_ns` said."""
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether anybody waits for money."""
+        return self._line.length > 0
+
     def known(self, target: Target, session_id: str) -> MoneyPlan | None:
         """Return what a request must be paid from; None when no budget is about it."""
         try:

@@ -1,8 +1,10 @@
 """The cashier: all of a process's money — its book, the tariffs it knows, and the requests that are to be priced.
 
-Event loops hold and hand over; the syncer's thread prices what has ended, tells the controller and hears from it.
+Event loops hold and hand over; the syncer's thread prices what has ended, tells the controller and hears from it. While
+it waits for an answer, whoever lacks money has what has ended priced at once.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -93,6 +95,7 @@ class Cashier:
         """Rung when there is something to do sooner than `due_ns` said."""
         self._ended: deque[RequestRecord] = deque()
         self._unpriced: deque[tuple[int, RequestRecord]] = deque()
+        self._pricing = threading.Lock()
         self._models: tuple[ModelName, ...] = ()
         self._recovered: tuple[str, ...] = ()
         self._told_ns = 0
@@ -134,13 +137,25 @@ class Cashier:
         self._ended.append(record)
         if len(self._ended) == 1:
             self.on_due()
+        if self.book.is_awaited:
+            self.price_ended()
+
+    def price_ended(self) -> None:
+        """Price what has ended: somebody lacks money, and the syncer's thread may wait for a slow answer.
+
+        Nothing is done while that thread is at it; then it serves who waits.
+        """
+        if self._ended and self._pricing.acquire(blocking=False):
+            try:
+                self._price_ended()
+            finally:
+                self._pricing.release()
 
     def look(self) -> None:
         """Price what has ended, and see who can be served. From the syncer's thread, as all that follows."""
-        self._price_again()
-        for _ in range(len(self._ended)):
-            record = self._ended.popleft()
-            self._price(record, since_ns=self._now_ns())
+        with self._pricing:
+            self._price_again()
+            self._price_ended()
         if self._ended:
             # It ended meanwhile behind another one, and rang for nobody.
             self.on_due()
@@ -215,6 +230,11 @@ class Cashier:
             self._tell_session_over(record)
         except Exception as error:  # noqa: BLE001 - likewise
             self._around.hook_failed("budgets.priced", error)
+
+    def _price_ended(self) -> None:
+        for _ in range(len(self._ended)):
+            record = self._ended.popleft()
+            self._price(record, since_ns=self._now_ns())
 
     def _price_again(self) -> None:
         for _ in range(len(self._unpriced)):

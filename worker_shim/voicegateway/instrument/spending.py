@@ -101,6 +101,7 @@ class Lack:
         if tariff is None:
             return None
         amount = self._cashier.most_cost(self._record, tariff)
+        self._cashier.price_ended()
         held = _hold(self._record, self._runtime, self._cashier, self._plan, amount)
         if held is not None:
             return None

@@ -12,6 +12,7 @@ from tests.unit.voicegateway.records import a_record, chunk, tokens
 from voicegateway.budgets import cashier as module
 from voicegateway.budgets.cashier import TELL_AGAIN_NS, UNPRICED_NS, Cashier
 from voicegateway.budgets.lease import NS_PER_S
+from voicegateway.budgets.ticket import MoneyTicket
 from voicegateway.record import RequestRecord
 from voicegateway.target import target_of
 from voicegateway_shared.budgets import BudgetSpec
@@ -133,6 +134,36 @@ def test_what_has_ended_is_priced_and_charged_and_the_guards_hear_of_it(monkeypa
     assert world.charged() == {"house": 2 * COST}
     assert world.around.costs == [COST, COST]
     assert world.around.known == ["house"]
+
+
+def test_what_ends_while_somebody_lacks_money_waits_for_no_slow_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, a_budget("call", amount=100 * COST, window="session", window_id=""))
+    world.cashier.met(ended())
+    world.sync()
+    record = holding(world, ended(), 60 * COST)
+    outcomes: list[Any] = []
+    plan = world.cashier.book.known(target_of(record), "AJ_1")
+    assert plan is not None
+    assert world.cashier.book.try_reserve(plan, 60 * COST) is None
+    world.cashier.book.wait(plan, 60 * COST, until_ns=world.now_ns + NS_PER_S, wake=outcomes.append)
+    world.cashier.ended(record)
+
+    assert [type(outcome) for outcome in outcomes] == [MoneyTicket]
+    assert world.charged() == {"call": COST}
+    assert world.around.costs == [COST]
+
+
+def test_what_has_ended_is_priced_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, a_budget())
+    world.cashier.met(ended())
+    world.sync()
+    world.cashier.ended(ended())
+    with world.cashier._pricing:
+        world.cashier.price_ended()
+    assert world.around.costs == []
+    world.cashier.price_ended()
+
+    assert world.around.costs == [COST]
 
 
 def test_what_ended_before_its_price_was_known_is_charged_later(monkeypatch: pytest.MonkeyPatch) -> None:
