@@ -3,14 +3,14 @@
 from datetime import UTC, date, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from voicegateway_controller.access.rules import require_all_projects
 from voicegateway_controller.allowances import schemas
 from voicegateway_controller.allowances.drawing import month_of
 from voicegateway_controller.allowances.posting import AllowancePosting
 from voicegateway_controller.allowances.view import Standing, standings
-from voicegateway_controller.declared.http import expected_revision, read_model, takes
+from voicegateway_controller.declared.http import IfMatch, expected_revision, read_model, takes
 from voicegateway_controller.declared.shown import effective_for, managed_for
 from voicegateway_controller.errors import BadRequest
 from voicegateway_controller.http.auth import Operator, Reader
@@ -41,9 +41,7 @@ async def allowances(request: Request, response: Response, access: Reader) -> sc
 async def declare(
     request: Request,
     access: Operator,
-    if_match: Annotated[
-        str | None, Header(description="The revision this set was made from; 409 when another one holds by now.")
-    ] = None,
+    if_match: IfMatch = None,
 ) -> schemas.AllowancesApplied:
     """Replace the whole set; refused with the reason when anything in it is wrong. What was booked stays booked."""
     require_all_projects(access, "allowances are the whole organisation's")

@@ -1,14 +1,13 @@
 """Budgets over HTTP: declare them, see what is declared, and how much of it is spent."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from voicegateway_controller.access.rules import require_all_projects
 from voicegateway_controller.budgets import schemas
 from voicegateway_controller.budgets.definitions import with_zone
-from voicegateway_controller.declared.http import expected_revision, read_model, takes
+from voicegateway_controller.declared.http import IfMatch, expected_revision, read_model, takes
 from voicegateway_controller.declared.shown import effective_for, managed_for
 from voicegateway_controller.http.auth import Operator, Reader
 from voicegateway_controller.http.owned import resources_of
@@ -37,9 +36,7 @@ async def budgets(request: Request, response: Response, access: Reader) -> schem
 async def declare(
     request: Request,
     access: Operator,
-    if_match: Annotated[
-        str | None, Header(description="The revision this set was made from; 409 when another one holds by now.")
-    ] = None,
+    if_match: IfMatch = None,
 ) -> schemas.BudgetsApplied:
     """Replace the whole set; refused with the reason when anything in it is wrong. Holds everywhere within a second."""
     require_all_projects(access, "budgets hold for the whole fleet")

@@ -1,9 +1,9 @@
 """What routes of declared sets share: a body read with a bound, the revision that a caller decided on."""
 
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from fastapi import Request
+from fastapi import Header, Request
 from pydantic import BaseModel, ValidationError
 
 from voicegateway_controller.errors import BadRequest
@@ -11,6 +11,11 @@ from voicegateway_controller.http.body import read_body
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 """500 declarations of 2 KiB."""
+
+IfMatch = Annotated[
+    str | None, Header(description="The revision this set was made from; 409 when another one holds by now.")
+]
+"""Of a PUT that replaces a whole set."""
 
 Body = TypeVar("Body", bound=BaseModel)
 

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import AwareDatetime
 
 from voicegateway_controller.access.rules import require_all_projects
-from voicegateway_controller.declared.http import expected_revision, read_model, takes
+from voicegateway_controller.declared.http import IfMatch, expected_revision, read_model, takes
 from voicegateway_controller.declared.shown import effective_for, managed_for
 from voicegateway_controller.exports import schemas, shown
 from voicegateway_controller.exports.events import EventFormat, Value, Window, parse_cursor
@@ -115,9 +115,7 @@ async def markups(request: Request, response: Response, access: Reader) -> schem
 async def declare(
     request: Request,
     access: Operator,
-    if_match: Annotated[
-        str | None, Header(description="The revision this set was made from; 409 when another one holds by now.")
-    ] = None,
+    if_match: IfMatch = None,
 ) -> schemas.MarkupsApplied:
     """Replace the whole set; refused with the reason when anything in it is wrong. Holds everywhere within a second."""
     require_all_projects(access, "markups hold for the whole fleet")

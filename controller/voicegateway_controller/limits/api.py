@@ -1,12 +1,11 @@
 """Limits over HTTP: see them and how they are, declare them, hold them against what was."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from voicegateway_controller.access.rules import require_all_projects
-from voicegateway_controller.declared.http import expected_revision, read_model, takes
+from voicegateway_controller.declared.http import IfMatch, expected_revision, read_model, takes
 from voicegateway_controller.http.auth import Operator, Reader
 from voicegateway_controller.http.owned import resources_of
 from voicegateway_controller.limits import schemas
@@ -29,9 +28,7 @@ async def limits(request: Request, response: Response, access: Reader) -> schema
 async def declare(
     request: Request,
     access: Operator,
-    if_match: Annotated[
-        str | None, Header(description="The revision this set was made from; 409 when another one holds by now.")
-    ] = None,
+    if_match: IfMatch = None,
 ) -> schemas.Applied:
     """Replace the whole set; refused with the reason when anything in it is wrong. Holds everywhere within a second."""
     require_all_projects(access, "limits hold for the whole fleet")

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from voicegateway_controller.access.rules import require_all_projects
-from voicegateway_controller.declared.http import expected_revision, read_model, takes
+from voicegateway_controller.declared.http import IfMatch, expected_revision, read_model, takes
 from voicegateway_controller.http.auth import Operator, Reader
 from voicegateway_controller.http.owned import resources_of
 from voicegateway_controller.http.pages import Cursor, Keyset, Limit
@@ -44,9 +44,7 @@ async def projects(
 async def declare(
     request: Request,
     access: Operator,
-    if_match: Annotated[
-        str | None, Header(description="The revision this set was made from; 409 when another one holds by now.")
-    ] = None,
+    if_match: IfMatch = None,
 ) -> schemas.ProjectsApplied:
     """Replace the managed set; refused with the reason when anything in it is wrong. Holds within a second."""
     require_all_projects(access, "projects are declared for the whole fleet")

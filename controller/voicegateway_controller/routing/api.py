@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from voicegateway_controller.access.rules import require_all_projects
-from voicegateway_controller.declared.http import expected_revision, read_model, takes
+from voicegateway_controller.declared.http import IfMatch, expected_revision, read_model, takes
 from voicegateway_controller.declared.shown import effective_for, managed_for
 from voicegateway_controller.errors import Forbidden, NotFound
 from voicegateway_controller.http.auth import Operator, Reader
@@ -40,9 +40,7 @@ async def routing(request: Request, response: Response, access: Reader) -> schem
 async def declare(
     request: Request,
     access: Operator,
-    if_match: Annotated[
-        str | None, Header(description="The revision this set was made from; 409 when another one holds by now.")
-    ] = None,
+    if_match: IfMatch = None,
 ) -> schemas.RoutingApplied:
     """Replace the whole set; refused with the reason when anything in it is wrong. Holds everywhere within a second."""
     require_all_projects(access, "routing holds for the whole fleet")
