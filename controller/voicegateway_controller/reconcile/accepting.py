@@ -18,7 +18,7 @@ from voicegateway_controller.ledger.store import EntryKind
 from voicegateway_controller.logs import get_logger
 from voicegateway_controller.months import next_month
 from voicegateway_controller.reconcile import store
-from voicegateway_controller.reconcile.ours import sum_amount
+from voicegateway_controller.reconcile.ours import figures, sum_month
 from voicegateway_shared.money import format_usd
 from voicegateway_shared.usage import METERS
 
@@ -236,8 +236,10 @@ class Accepting:
                 f"{run['provider']} may still add to days from {run['settled_until']}: reconcile again after that, or "
                 "accept with force"
             )
-        now = await sum_amount(connection, run["provider"], run["month"])
-        if now != int(totals["ours"]):
+        rows = await sum_month(connection, run["provider"], run["month"])
+        # Not their sum alone: what one day has more and another less comes to nothing, and is no less a change.
+        if figures(rows) != figures(await store.compared_rows(connection, run["number"])):
+            now = sum(row.amount_pico_usd for row in rows)
             raise Conflict(
                 f"the books of {run['provider']} in {run['month']:%Y-%m} changed since: they say ${format_usd(now)}, "
                 f"and ${format_usd(int(totals['ours']))} when they were compared. Reconcile again and accept that"

@@ -1,6 +1,6 @@
 """Our side of a month: the provider's entries, summed in Postgres to what a vendor can tell apart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -75,12 +75,6 @@ WHERE e.provider = $1 AND e.charged_at >= $2 AND e.charged_at < $3 AND e.kind = 
   AND (e.charged_at AT TIME ZONE 'UTC')::date = ANY ($8::date[])
   AND (e.model, e.meter) IN (SELECT * FROM unnest($4::text[], $5::text[]))
 GROUP BY 1, 2, 3, 4, 5, 6
-"""
-
-SUM_AMOUNT: Final = """
-SELECT coalesce(trunc(sum(amount_usd) * 1000000000000), 0)::text AS amount, count(*) AS entries,
-       max(recorded_at) AS recorded_at
-FROM ledger_entry WHERE provider = $1 AND charged_at >= $2 AND charged_at < $3
 """
 
 
@@ -180,7 +174,12 @@ def unit_of(meter: str) -> str:
     return "ms" if meter.endswith("_ms") else ""
 
 
-async def sum_amount(connection: Connection, provider: str, month: date) -> int:
-    """Return what the books say a provider's month costs, in pico-dollars."""
-    row = await connection.fetchrow(SUM_AMOUNT, provider, *bounds(month), timeout=TIMEOUT_S)
-    return 0 if row is None else int(row["amount"])
+def figures(rows: Iterable[OurRow]) -> dict[tuple[object, ...], tuple[int, ...]]:
+    """Return what rows come to, by what they are about; what was booked and taken back again is nothing."""
+    found = {
+        (*row.group, row.unrated_reason, row.kind): (
+            row.requests, row.quantity, row.billed_quantity, row.amount_pico_usd, row.list_amount_pico_usd,
+        )
+        for row in rows
+    }  # fmt: skip
+    return {key: sums for key, sums in found.items() if any(sums)}

@@ -80,6 +80,7 @@ WHERE ($1::text = '' OR run.provider = $1) AND ($2::date IS NULL OR run.month = 
   AND ($3::bigint IS NULL OR run.number < $3)
 ORDER BY run.number DESC LIMIT $4
 """
+INPUTS: Final = "SELECT inputs FROM reconciliation WHERE number = $1"
 BEFORE: Final = """
 SELECT max(number) FROM reconciliation WHERE provider = $1 AND month = $2 AND number < $3
 """
@@ -157,6 +158,12 @@ PRUNE: Final = (
 )
 
 
+class _Inputs(msgspec.Struct):
+    """What of a reconciliation's inputs is read again."""
+
+    ours: list[OurRow]
+
+
 async def declared(connection: Connection, provider: str) -> Declared:
     """Return what people declared of a provider's names."""
     aliases = await connection.fetch(ALIASES, provider, timeout=TIMEOUT_S)
@@ -223,6 +230,12 @@ def encode_inputs(statement: VendorStatement, rows: Sequence[OurRow], known: Dec
     return gzip.compress(
         msgspec.json.encode({"statement": bare, "ours": rows, "aliases": known.aliases, "links": known.links}), mtime=0
     )
+
+
+async def compared_rows(connection: Connection, number: int) -> list[OurRow]:
+    """Return our side as a reconciliation compared it."""
+    inputs = await connection.fetchval(INPUTS, number, timeout=TIMEOUT_S)
+    return [] if inputs is None else msgspec.json.decode(gzip.decompress(inputs), type=_Inputs).ours
 
 
 async def fetch_one(connection: Connection, number: int) -> asyncpg.Record | None:

@@ -399,6 +399,30 @@ async def test_books_that_changed_since_are_not_corrected_by_an_old_comparison(
     assert await db.fetchval("SELECT count(*) FROM ledger_correction") == 0
 
 
+async def test_corrections_that_come_to_nothing_in_all_are_booked_once(
+    db: Any, engine: Any, service: Reconciliations
+) -> None:
+    ours = month()
+    await keep(db, ours)
+    await roll_up(db)
+    lines = bill(ours)
+    # A cent less on one day and more on the next: the month's sum is what it was.
+    first, other = lines[0], next(line for line in lines if line.day == on(2) and line.meter == lines[0].meter)
+    moved = [
+        change(line, amount_pico_usd=(line.amount_pico_usd or 0) + (CENT if line is first else -CENT))
+        for line in (first, other)
+    ]
+    said = statement([*moved, *(line for line in lines if line not in (first, other))])
+    for _ in range(2):
+        await run(service, said)
+    await Accepting(engine).accept(1, actor="tester")
+
+    with pytest.raises(Conflict, match="changed since"):
+        await Accepting(engine).accept(2, actor="tester")
+
+    assert parts(await run(service, said)) == {}
+
+
 async def test_a_month_that_is_not_settled_is_accepted_only_by_force(
     db: Any, engine: Any, service: Reconciliations
 ) -> None:
