@@ -27,7 +27,8 @@ NAMESPACE: Final = uuid.UUID("6d1f5f0e-7c0b-4c36-9a53-2f4b8f1f7a10")
 ENTRIES_MAX: Final = 200_000
 """Cells of one reconciliation that may differ; more is a month that is wrong as a whole."""
 LOCK: Final = 0x5647_5245_434F
-"""Advisory lock of accepting, with the provider and month hashed beside it. The letters say VGRECO."""
+"""Advisory lock: one acceptance is booked at a time, whatever it is of. Each books kind after kind, so two would hold
+chains that the other waits for. The letters say VGRECO."""
 NOON_US: Final = 12 * HOUR_US
 """Corrections of a day stand at its noon (UTC): the same day in almost every zone."""
 NO_MODEL: Final = "invoice"
@@ -215,9 +216,7 @@ class Accepting:
         run = await store.fetch_one(connection, number)
         if run is None or run["state"] != "done":
             raise NotFound(f"there is no reconciliation {number} that is done")
-        await connection.execute(
-            "SELECT pg_advisory_xact_lock($1 # hashtextextended($2, 0))", LOCK, f"{run['provider']}/{run['month']}"
-        )
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
         return run
 
     async def _check(

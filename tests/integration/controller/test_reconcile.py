@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.fixtures.ledger_rows import leave_pending
+from tests.fixtures.ledger_rows import charge, leave_pending
 from tests.fixtures.reconciling import MONTH, bill, on, rows, statement
 
 from voicegateway_controller.alerts import Alerts
@@ -421,6 +421,48 @@ async def test_corrections_that_come_to_nothing_in_all_are_booked_once(
         await Accepting(engine).accept(2, actor="tester")
 
     assert parts(await run(service, said)) == {}
+
+
+async def test_invoices_that_are_accepted_at_the_same_time_do_not_wait_for_each_other_for_ever(
+    db: Any, engine: Any, service: Reconciliations
+) -> None:
+    """The first holds its project's chain and wants the shared one; the second, if it were let, the other way round."""
+    ours = month()
+    await keep(db, ours)
+    await charge(db, "0.01", at=datetime(2026, 10, 3, 9, tzinfo=UTC), project="acme", provider="groq")
+    tax = VendorLine(provider="openai", day=None, sku="tax", category="tax", amount_pico_usd=CENT)
+    await run(service, statement([*bill(ours)[:-1], tax]))
+    shared = VendorLine(provider="groq", day=on(31), sku="more", amount_pico_usd=CENT)
+    await run(service, statement([shared], provider="groq"), provider="groq")
+    await db.execute(
+        "INSERT INTO ledger_chain (project, day, blocks, digest, hash) VALUES ('acme', $1, 1, '', '')", on(3)
+    )
+    accepting = Accepting(engine)
+
+    async with db.transaction():
+        await db.execute("SELECT FROM ledger_chain WHERE project = 'acme' FOR UPDATE")
+        accepted = []
+        for number in (1, 2):
+            accepted.append(asyncio.create_task(accepting.accept(number, actor="tester")))
+            await _until_waiting(db, number)
+
+    assert [each.is_new for each in await asyncio.gather(*accepted)] == [True, True]
+
+
+async def _until_waiting(db: Any, transactions: int) -> None:
+    """Return when so many transactions of this database wait for a lock."""
+    for _ in range(500):
+        # Within a transaction the first answer would be repeated.
+        await db.execute("SELECT pg_stat_clear_snapshot()")
+        if await db.fetchval(_WAITING) >= transactions:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("nobody waits")
+
+
+_WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 async def test_a_month_that_is_not_settled_is_accepted_only_by_force(
