@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,23 @@ async def test_process_that_has_just_started_asks_before_its_first_request(tmp_p
     assert record.attempts == 1
     assert names.ADMISSION_REFUSED not in record.facts
     assert record[names.ADMISSION_WAIT_MS] > 0
+
+
+async def test_controller_that_is_slow_to_answer_refuses_nobody(tmp_path: Path) -> None:
+    async with limited(tmp_path, CHATS) as (meter, controller):
+        plugin = meter.llm()
+        said = [await ask(plugin)]
+        meter.sink.decide_sync = lambda raw: replace(controller(raw), delay_s=0.8)
+        for _ in range(2):
+            # What the last request held goes back.
+            await eventually(lambda: controller.last_claim("chats:requests_per_min").target == len(said))
+            said.append(await ask(plugin, options=NO_RETRY))
+        meter.sink.decide_sync = controller
+        await plugin.aclose()
+        records = await meter.records()
+
+    assert len(set(said)) == 1
+    assert [names.ADMISSION_REFUSED in record.facts for record in records] == [False] * 3
 
 
 async def test_request_that_no_limit_is_about_is_not_held_up(tmp_path: Path) -> None:

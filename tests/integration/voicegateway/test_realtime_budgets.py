@@ -1,5 +1,6 @@
 """Budgets and limits of realtime models: by the vendor's prices, before each response and when it is done."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,24 @@ async def test_a_limit_of_tokens_counts_what_responses_took_and_made(tmp_path: P
         used = sum(bill.usage["input_tokens"] + bill.usage["output_tokens"] for bill in bills)
         await eventually(lambda: controller.last_claim("tokens:tokens_per_min").used == used)
 
+    assert len(bills) == 2
+
+
+async def test_a_controller_that_is_slow_to_answer_silences_no_reply(tmp_path: Path) -> None:
+    controller = LimitController({"name": "tokens", "provider": "openai", "tokens_per_min": 100_000})
+    async with metering(tmp_path, openai=QUICK) as meter:
+        meter.sink.decide_sync = controller
+        async with realtime(meter) as session:
+            await hear(await session.generate_reply())
+            await eventually(lambda: controller.last_claim("tokens:tokens_per_min").used > 0)
+            meter.sink.decide_sync = lambda raw: replace(controller(raw), delay_s=0.8)
+            claim = controller.last_claim("tokens:tokens_per_min")
+            await eventually(lambda: controller.last_claim("tokens:tokens_per_min").target == claim.used)
+            await hear(await session.generate_reply())
+            meter.sink.decide_sync = controller
+        records, bills = await responses(meter)
+
+    assert [record.outcome for record in records] == ["ok", "ok"]
     assert len(bills) == 2
 
 

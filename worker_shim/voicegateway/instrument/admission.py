@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from voicegateway.budgets.refusal import BudgetRefused
-from voicegateway.instrument import spending, turn
+from voicegateway.instrument import farewell, spending, turn
 from voicegateway.instrument.turn import Turn, from_thread
 from voicegateway.limits import amounts
 from voicegateway.limits.book import LeaseBook, Refusal, Ticket
@@ -139,7 +139,9 @@ class Pending:
 
     async def _queue(self, plan: Plan, asked: Mapping[str, int], wait_s: float) -> Ticket | Refusal:
         """Wait in line; whoever stops waiting leaves it, and a ticket that comes too late goes back."""
-        queue = _LimitQueue(self._runtime, self._limits.book, plan, asked, round(wait_s * 1000))
+        # Where nothing is to wait nothing does, and another model may be asked sooner than a slow controller answers.
+        is_patient = self._runtime.options.admit_wait_ms > 0 and not farewell.is_followed(self._record)
+        queue = _LimitQueue(self._runtime, self._limits.book, plan, asked, round(wait_s * 1000), is_patient=is_patient)
         outcome = await Turn(queue).outcome(wait_s)
         return outcome or Refusal(plan.leases[0].spec.id, round(turn.LAST_MOMENT_S * 1000), "limit")
 
@@ -172,17 +174,26 @@ def ask(record: RequestRecord, runtime: Runtime) -> Admission | Pending | None:
 class _LimitQueue:
     """The line of the lease book, for one attempt."""
 
-    def __init__(self, runtime: Runtime, book: LeaseBook, plan: Plan, asked: Mapping[str, int], wait_ms: int) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        book: LeaseBook,
+        plan: Plan,
+        asked: Mapping[str, int],
+        wait_ms: int,
+        *,
+        is_patient: bool,
+    ) -> None:
         self._runtime, self._book, self._plan, self._asked = runtime, book, plan, asked
-        self._wait_ms = wait_ms
+        self._wait_ms, self._is_patient = wait_ms, is_patient
 
     def join(self, wake: Callable[[Ticket | Refusal], None]) -> Waiter:
         until_ns = boot_ns() + self._wait_ms * NS_PER_MS
         return self._book.wait(self._plan, self._asked, until_ns=until_ns, wake=wake)
 
     def is_unheard(self, waiter: Waiter) -> bool:
-        # A refusal is retried.
-        return False
+        # A refusal is retried, but what a slow controller grants meanwhile may have gone back before that.
+        return self._is_patient and self._book.is_unheard(waiter)
 
     def leave(self, waiter: Waiter) -> Ticket | Refusal | None:
         return self._book.cancel(waiter)

@@ -71,7 +71,7 @@ async def turn_away(record: RequestRecord, runtime: Runtime, refused: BudgetRefu
         if refused.refusal.reason in PASSING and _is_tried_again(record):
             raise _error(f"voicegateway: {refused}", TOO_MANY_REQUESTS, _body(refused.refusal), is_retryable=True)
         record.turn_away()
-        if _is_followed(record):
+        if is_followed(record):
             raise api_error(record, refused.refusal)
         if live is None:
             _say_to_nobody_in_particular(record, refused.refusal)
@@ -148,7 +148,7 @@ def _is_paid(record: RequestRecord) -> bool:
     return record.modality == "tts" and record.live is not None and record.speech_id in record.live.paid
 
 
-def _is_followed(record: RequestRecord) -> bool:
+def is_followed(record: RequestRecord) -> bool:
     """Whether another model will be asked, which this budget may not be about: of a route, or by a FallbackAdapter."""
     if (passage := record.passage) is not None and passage.origin is not None:
         # Beside a hedge runs the one that it hedges.

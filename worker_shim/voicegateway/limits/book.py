@@ -127,9 +127,9 @@ class LeaseBook:
         self, plan: Plan, amounts: Mapping[str, int], *, until_ns: int, wake: Callable[[Ticket | Refusal], None]
     ) -> Waiter:
         """Stand in line; `wake` is called once from some thread, unless `cancel` comes first."""
-        waiter = Waiter(plan, amounts, until_ns, wake)
         with self._lock:
             now_ns = self._now_ns()
+            waiter = Waiter(plan, amounts, until_ns, wake, since_ns=now_ns)
             # The limits may have changed since it was made.
             waiter.plan = self._planned_anew(plan)
             refusal = self._in_vain(waiter, now_ns)
@@ -145,16 +145,36 @@ class LeaseBook:
             wake(refusal)
         return waiter
 
-    def cancel(self, waiter: Waiter) -> Refusal | None:
-        """Leave the line; None when the waiter was woken already, and has or will have its outcome."""
+    def is_unheard(self, waiter: Waiter) -> bool:
+        """Whether it lacks units or slots, and no controller has denied them since it waits: nobody knows of none."""
+        with self._lock:
+            now_ns = self._now_ns()
+            if self._is_offline(now_ns):
+                return False
+            since_ns, denials = waiter.since_ns, []
+            for lease, meter in waiter.plan.rates:
+                units = min(waiter.amounts.get(meter, 0), lease.spec.burst)
+                if units and lease.left(now_ns) < units:
+                    denials.append(lease.is_denied(units, since_ns=since_ns, now_ns=now_ns))
+            for slot in waiter.plan.slots:
+                if not slot.is_free(now_ns):
+                    denials.append(slot.is_denied(since_ns=since_ns, now_ns=now_ns))
+            return bool(denials) and not any(denials)
+
+    def cancel(self, waiter: Waiter) -> Ticket | Refusal | None:
+        """Leave the line; None when the waiter was woken already, and has or will have its outcome.
+
+        A ticket is returned where all that it needs is there, and it only stood behind somebody who needs more.
+        """
         with self._lock:
             now_ns = self._now_ns()
             woken = self._served(now_ns)
-            refusal: Refusal | None = None
+            outcome: Ticket | Refusal | None = None
             if self._line.leave(waiter):
-                refusal = self._refusal(waiter, now_ns)
+                outcome = self._admit(waiter.plan, waiter.amounts, now_ns) or self._refusal(waiter, now_ns)
+                woken += self._served(now_ns)
         _wake(woken)
-        return refusal
+        return outcome
 
     def serve(self) -> int | None:
         """Admit whom units that were promised for later serve now; return when to look again."""

@@ -108,6 +108,7 @@ class RateLease:
         "asked",
         "deadline_ns",
         "demand_per_s",
+        "denied_ns",
         "denied_units",
         "epoch",
         "granted",
@@ -136,8 +137,8 @@ class RateLease:
         self.granted = self.used = self.reserved = self.refused = self.epoch = 0
         self.deadline_ns = self.ready_ns = self.not_before_ns = self.wish_not_before_ns = 0
         """The last two: when more may be asked for, by who needs it and for stock."""
-        self.denied_units = 0
-        """So many, and all that is more, are asked for in vain before that."""
+        self.denied_units, self.denied_ns = 0, -1
+        """So many, and all that is more, were asked for in vain; when that was said to be needed."""
         self.seq, self.sent_ns, self.share_milli = 0, 0, 0
         self.waiters = 0
         """Attempts in line for it."""
@@ -182,6 +183,10 @@ class RateLease:
     def unspent(self) -> int:
         """Granted and free, now or when what was promised is ready."""
         return self.granted - self.used - self.reserved
+
+    def is_denied(self, units: int, *, since_ns: int, now_ns: int) -> bool:
+        """Whether the controller has said no to units that are needed since then, or asking is in vain just now."""
+        return units >= self.denied_units and (since_ns <= self.denied_ns or now_ns < self.not_before_ns)
 
     def due_ns(self, now_ns: int, *, need: int = 0) -> int | None:
         """When to speak of this lease again; None: never, unless something happens. `need`: a waiter's units."""
@@ -229,13 +234,15 @@ class RateLease:
         if seq != self.seq:
             return
         self.state = lease.state
+        if lease.state == "outdated":
+            return
         pause_ns = lease.retry_ms * NS_PER_MS
         if lease.state == "ok" and lease.granted >= self._need_total:
             # Only stock was denied, if anything: whoever needs units meanwhile may ask at once.
             self.not_before_ns, self.wish_not_before_ns = now_ns, now_ns + pause_ns
         else:
             self.not_before_ns = now_ns + pause_ns
-            self.denied_units = self._need_told if lease.state == "ok" else 0
+            self.denied_units, self.denied_ns = self._need_told if lease.state == "ok" else 0, self.sent_ns
         if lease.state not in ("ok", "paused"):
             return
         self._alone = OfflineShare()
@@ -271,7 +278,9 @@ class SlotLease:
 
     __slots__ = (
         "_idle_since_ns",
+        "_target_told",
         "deadline_ns",
+        "denied_ns",
         "keep_ns",
         "not_before_ns",
         "open",
@@ -298,14 +307,24 @@ class SlotLease:
         self.state: LeaseState = "ok"
         self.keep_ns = 0
         """So long a free slot may be kept for the next stream; 0 while slots are scarce."""
-        self._idle_since_ns = 0
+        self.denied_ns = -1
+        """When slots were last said to be wanted that were not granted."""
+        self._idle_since_ns = self._target_told = 0
 
     def take(self, now_ns: int) -> bool:
         """Open a stream if a slot is free."""
-        if self.open >= self.quota or now_ns >= self.deadline_ns:
+        if not self.is_free(now_ns):
             return False
         self.open += 1
         return True
+
+    def is_free(self, now_ns: int) -> bool:
+        """Whether a stream could be opened."""
+        return self.open < self.quota and now_ns < self.deadline_ns
+
+    def is_denied(self, *, since_ns: int, now_ns: int) -> bool:
+        """Whether the controller has said no to a slot that is wanted since then, or asking is in vain just now."""
+        return since_ns <= self.denied_ns or now_ns < self.not_before_ns
 
     def take_alone(self, now_ns: int) -> bool:
         """Go on without a controller, as the limit's policy says, once the lease has ended."""
@@ -337,7 +356,7 @@ class SlotLease:
         is_kept = now_ns < min(self._idle_since_ns + self.keep_ns, self.deadline_ns)
         target = max(self.open + self.waiters, self.quota if is_kept else 0)
         self.quota = min(self.quota, target)
-        self.seq, self.sent_ns = seq, now_ns
+        self.seq, self.sent_ns, self._target_told = seq, now_ns, target
         return Claim(
             pool=self.spec.id,
             project=self.project,
@@ -354,6 +373,8 @@ class SlotLease:
         if seq != self.seq:
             return
         self.state = lease.state
+        if lease.state != "outdated" and lease.granted < self._target_told:
+            self.denied_ns = self.sent_ns
         if lease.state in ("outdated", "unknown"):
             return
         self.quota = lease.granted

@@ -31,12 +31,19 @@ class Plan:
 class Waiter:
     """An attempt in line."""
 
-    __slots__ = ("amounts", "number", "plan", "until_ns", "wake")
+    __slots__ = ("amounts", "number", "plan", "since_ns", "until_ns", "wake")
 
     def __init__(
-        self, plan: Plan, amounts: Mapping[str, int], until_ns: int, wake: "Callable[[Ticket | Refusal], None]"
+        self,
+        plan: Plan,
+        amounts: Mapping[str, int],
+        until_ns: int,
+        wake: "Callable[[Ticket | Refusal], None]",
+        *,
+        since_ns: int,
     ) -> None:
         self.plan, self.amounts, self.until_ns, self.wake = plan, amounts, until_ns, wake
+        self.since_ns = since_ns
         self.number = 0
         """Counts up in the order of arrival."""
 

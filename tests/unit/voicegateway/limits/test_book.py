@@ -206,7 +206,7 @@ def test_a_refusal_says_what_the_pool_is_about(reason: Any) -> None:
     world.says(state=reason, retry_ms=200)
     refusal = world.book.cancel(waiter)
 
-    assert refusal is not None
+    assert isinstance(refusal, Refusal)
     assert refusal.reason == reason
 
 
@@ -381,6 +381,61 @@ def test_units_that_came_before_somebody_stood_in_line_are_taken_at_once() -> No
     assert [type(outcome) for outcome in outcomes] == [Ticket]
 
 
+@pytest.mark.parametrize(("limit", "target"), [(REQUESTS, LLM), (STREAMS, STT)])
+def test_who_waits_is_unheard_until_a_controller_has_denied_what_it_needs(limit: Any, target: Target) -> None:
+    world = World(limit)
+    world.book.plan_for(target, "live")
+    world.seq += 1
+    world.book.claims(world.seq)
+    world.later(0.3)
+    waiter, outcomes = world.wait(target=target)
+    world.later(0.7)
+    world._answer(())
+    assert world.book.is_unheard(waiter), "the message had left before"
+    world.later(0.01)
+    world.says(granted=0, ttl_ms=3_000, retry_ms=10)
+    world.later(0.1)
+
+    assert not world.book.is_unheard(waiter)
+    assert outcomes == []
+
+
+@pytest.mark.parametrize(("limit", "target"), [(REQUESTS, LLM), (STREAMS, STT)])
+def test_nobody_waits_longer_for_a_controller_that_is_away(limit: Any, target: Target) -> None:
+    world = World({**limit, "offline": "closed"})
+    waiter, _ = world.wait(target=target)
+    world.fails()
+    assert world.book.is_unheard(waiter), "it may only restart"
+    world.later(3)
+
+    assert not world.book.is_unheard(waiter)
+
+
+def test_a_slow_answer_to_an_older_question_is_no_word_about_a_stream_that_waits() -> None:
+    world = World(STREAMS)
+    world.admitted(target=STT)
+    world.later(1)
+    world.seq += 1
+    [claim] = world.book.claims(world.seq)
+    world.later(0.3)
+    waiter, _ = world.wait(target=STT)
+    world.later(0.3)
+    world._answer((Lease(pool=claim.pool, project=claim.project, granted=1, ttl_ms=5_000),))
+
+    assert world.book.is_unheard(waiter)
+
+
+def test_who_only_stands_behind_somebody_that_needs_more_is_not_refused() -> None:
+    world = World(REQUESTS, TOKENS)
+    _, first = world.wait({"requests": 1, "tokens": 5_000})
+    world.sync(t=0)
+    talk, outcomes = world.wait({"requests": 1, "tokens": 0})
+
+    assert not world.book.is_unheard(talk)
+    assert isinstance(world.book.cancel(talk), Ticket)
+    assert (first, outcomes) == ([], [])
+
+
 def test_slots_are_kept_while_there_are_plenty() -> None:
     world = World(STREAMS)
     _, outcomes = world.wait(target=STT)
@@ -532,7 +587,7 @@ def test_closed_refuses_and_says_why() -> None:
     refusal = world.book.cancel(waiter)
 
     assert world.ask() is None
-    assert refusal is not None
+    assert isinstance(refusal, Refusal)
     assert refusal.reason == "closed"
 
 

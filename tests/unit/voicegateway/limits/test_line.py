@@ -27,7 +27,7 @@ def _plan(*leases: RateLease) -> Plan:
 
 
 def _waiter(plan: Plan) -> Waiter:
-    return Waiter(plan, {"requests": 1}, 0, lambda outcome: None)
+    return Waiter(plan, {"requests": 1}, 0, lambda outcome: None, since_ns=0)
 
 
 @given(
