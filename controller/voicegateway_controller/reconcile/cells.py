@@ -137,7 +137,8 @@ class Cell:
     @property
     def project(self) -> str:
         """The one project whose use this cell is; empty when there are several, or none."""
-        projects = {project for row in self.rows for project in (row.project_first, row.project_last)}
+        used = [row for row in self.rows if row.kind in ("usage", "rerate")]
+        projects = {project for row in used for project in (row.project_first, row.project_last)}
         return projects.pop() if len(projects) == 1 else ""
 
     @property

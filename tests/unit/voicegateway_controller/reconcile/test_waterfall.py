@@ -275,7 +275,16 @@ def test_a_total_alone_is_compared_with_the_whole_month() -> None:
 def test_a_total_holds_the_fees_and_credits_that_it_does_not_name() -> None:
     ours = rows(3, CHAT, requests=100)
     fee, credit, tax = (
-        msgspec.structs.replace(ours[0], kind=kind, meter=meter, model="plan", price_id="", amount_pico_usd=amount)
+        msgspec.structs.replace(
+            ours[0],
+            kind=kind,
+            meter=meter,
+            model="plan",
+            price_id="",
+            amount_pico_usd=amount,
+            project_first="_shared",
+            project_last="_shared",
+        )
         for kind, meter, amount in (
             ("purchase", "subscription", 50 * 10**12),
             ("credit", "allowance", -(10**10)),
@@ -288,7 +297,8 @@ def test_a_total_holds_the_fees_and_credits_that_it_does_not_name() -> None:
     net = change(whole, amount_pico_usd=total - 10**12)
     taxed = change(whole, sku="tax", category="tax", amount_pico_usd=10**12)
 
-    assert parts(reconcile(statement([whole], grains=()), ours)) == {}
+    [cell] = reconcile(statement([whole], grains=()), ours)
+    assert (parts([cell]), cell.project) == ({}, "acme")
     assert parts(reconcile(statement([net, taxed], grains=()), ours)) == {}
 
 
