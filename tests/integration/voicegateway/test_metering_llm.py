@@ -190,6 +190,28 @@ async def test_concurrent_chats_of_one_plugin_do_not_mix(tmp_path: Path) -> None
     assert all(record.reported["input_tokens"] == record.usage["input_tokens"] for record in records)
 
 
+@pytest.mark.parametrize("event", ["metrics_collected", "error"])
+async def test_what_a_listener_asks_is_a_request_of_its_own(tmp_path: Path, event: str) -> None:
+    rule = FaultRule(vendor="openai", kind="server_error", nth=1, status=500)
+    async with metering(tmp_path, faults=(rule,)) as meter:
+        llm = meter.llm()
+        asked: list[asyncio.Task[str]] = []
+
+        def ask_once(_: object) -> None:
+            if not asked:
+                asked.append(asyncio.create_task(ask(llm)))
+
+        llm.on(event, ask_once)
+        await ask(llm, options=RETRY)
+        await asked[0]
+        await llm.aclose()
+        records, bills = await meter.records(), await meter.bills()
+
+    billed = {record[names.RESPONSE_ID]: record.billed(*BILLED) for record in records}
+    assert billed == {bill.request_id: bill.usage for bill in bills}
+    assert len(billed) == 2
+
+
 async def test_attempts_inside_a_fallback_adapter_are_records_of_their_own(tmp_path: Path) -> None:
     rule = FaultRule(vendor="openai", kind="server_error", nth=1, status=500)
     async with metering(tmp_path, faults=(rule,)) as meter:

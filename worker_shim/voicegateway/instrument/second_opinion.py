@@ -1,13 +1,14 @@
 """Second opinion: what the plugin's own `metrics_collected` events say, kept beside our count, never rated."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from voicegateway.instrument.current import CURRENT
 from voicegateway.record import RequestRecord
-from voicegateway.routing.journey import is_relayed
+from voicegateway.routing.journey import PASSAGE, is_relayed
 from voicegateway.runtime import current_runtime
 
 _open: WeakKeyDictionary[Any, list[tuple[Any, RequestRecord]]] = WeakKeyDictionary()
@@ -47,9 +48,21 @@ def emit_of(cls: Any) -> Callable[..., None]:
             if record is not None and record.passed_on:
                 # Told by the other member's own plugin.
                 return
-        cls.emit(self, event, *args)
+        with unrelated():
+            cls.emit(self, event, *args)
 
     return emit
+
+
+@contextmanager
+def unrelated() -> Iterator[None]:
+    """Context of listeners and of the tasks that they start: what they ask for is no part of the request told of."""
+    record, passage = CURRENT.set(None), PASSAGE.set(None)
+    try:
+        yield
+    finally:
+        PASSAGE.reset(passage)
+        CURRENT.reset(record)
 
 
 def _of_recording(plugin: Any) -> RequestRecord | None:
