@@ -10,6 +10,7 @@ from tests.integration.testing_vendors.bench import NO_RETRY, RETRY
 from tests.integration.voicegateway.metering import metering
 from tests.integration.voicegateway.plugin_use import SAID, UTTERANCE_MS, prerecorded, utterance
 
+from voicegateway.instrument import request
 from voicegateway_shared.telemetry import attributes as names
 
 
@@ -68,3 +69,27 @@ async def test_recording_that_is_given_up_is_billed_as_sent(tmp_path: Path) -> N
 
     assert (record.outcome, record.attempts) == ("cancelled", 1)
     assert record.usage["audio_sent_ms"] == UTTERANCE_MS
+
+
+async def test_recording_that_is_given_up_before_it_was_sent_is_settled_and_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = asyncio.Event()
+
+    async def not_durable(*_: object) -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(request, "intent_durable", not_durable)
+    async with metering(tmp_path) as meter, prerecorded() as url:
+        plugin = meter.stt(base_url=url)
+        recognizing = asyncio.create_task(plugin.recognize(list(utterance()), conn_options=NO_RETRY))
+        await waits.wait()
+        recognizing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await recognizing
+        await plugin.aclose()
+        record = await meter.record()
+
+    assert (record.outcome, record.is_estimated) == ("cancelled", False)
+    assert record.billed("audio_sent_ms") == {"audio_sent_ms": 0}

@@ -77,12 +77,13 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
             relay.begin(record, passage, (buffer, *args), kwargs)
             wire.meter_session(self)
             scope = request.entered(record)
-            await request.intent_durable(runtime.begin(record), runtime)
+            intent = runtime.begin(record)
         except Exception as error:  # noqa: BLE001 - metering must not fail a call
             current_runtime().hook_failed("stt.recognize", error)
             return await cls.recognize(self, buffer, *args, **kwargs)
         outcome: Outcome = "cancelled"
         try:
+            await request.intent_durable(intent, runtime)
             with scope:
                 result = await cls.recognize(self, buffer, *args, **kwargs)
             outcome = "error" if record.is_turned_away or record.passed_on else "ok"
