@@ -7,6 +7,8 @@ from typing import Final
 NUMERAL_CHARS_MAX: Final = 64
 _SIGNS: Final = re.compile(r"(?:US\$|USD|EUR|GBP|[$€£¥])", re.IGNORECASE)
 _CURRENCIES: Final = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}
+UNMISTAKABLE: Final = frozenset({"EUR", "GBP"})
+"""Those whose sign no other currency shares: `$` is Canada's, too, and `¥` China's."""
 _BLANKS: Final = re.compile(r"[\s\u00a0\u2007\u202f]+")
 _DASHES: Final = {"−": "-", "–": "-", "—": "-"}
 _EMPTY: Final = frozenset({"", "-", "n/a", "na", "null", "none"})
@@ -49,8 +51,12 @@ def read_number(text: str, *, decimal: str = ".") -> Decimal | None:
 
 def currency_of(text: str) -> str:
     """The currency whose sign or code stands at a number; empty for none."""
-    found = _SIGNS.search(text)
-    return "" if found is None else _CURRENCIES.get(found[0].upper(), found[0].upper())
+    return next(iter(currencies_of(text)), "")
+
+
+def currencies_of(text: str) -> list[str]:
+    """All of them, each once; a number has one at most."""
+    return list(dict.fromkeys(_CURRENCIES.get(found.upper(), found.upper()) for found in _SIGNS.findall(text)))
 
 
 def _sign(plain: str) -> tuple[bool, str]:

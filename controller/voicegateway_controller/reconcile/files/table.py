@@ -12,7 +12,13 @@ from zoneinfo import ZoneInfo
 from voicegateway_controller.reconcile.errors import UnreadableFile
 from voicegateway_controller.reconcile.exact import CONTEXT, NotExact, pico_usd, whole
 from voicegateway_controller.reconcile.files.mapping import ColumnMapping, UnitRule
-from voicegateway_controller.reconcile.files.numerals import NotANumber, currency_of, read_number
+from voicegateway_controller.reconcile.files.numerals import (
+    UNMISTAKABLE,
+    NotANumber,
+    currencies_of,
+    currency_of,
+    read_number,
+)
 from voicegateway_controller.reconcile.files.sheet import Cell, Numeral, Row, is_instant, read_rows
 from voicegateway_controller.reconcile.sources.answers import Window
 from voicegateway_controller.reconcile.sources.line_words import category_of
@@ -148,8 +154,13 @@ class _Table:
         if amount is None:
             return None
         said = self._text(cells, mapping.currency)
-        signed = currency_of(self._text(cells, mapping.amount))
-        currency = (currency_of(said) or said or signed or mapping.default_currency).upper()
+        named, signed = (currency_of(said) or said).upper(), currencies_of(self._text(cells, mapping.amount))
+        if len(signed) > 1 or (named and UNMISTAKABLE.intersection(signed) - {named}):
+            raise UnreadableFile(
+                f"{self._name}, row {number}, column {mapping.amount!r}: {self._text(cells, mapping.amount)!r} is in "
+                f"{' and in '.join(filter(None, [named, *signed]))}: an amount has one currency"
+            )
+        currency = named or next(iter(signed), mapping.default_currency)
         if currency == "USD":
             return pico_usd(amount)
         rate = self._rates.get(currency)

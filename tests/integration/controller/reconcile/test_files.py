@@ -184,6 +184,22 @@ def test_another_currency_is_read_at_the_invoices_rate() -> None:
     assert [line.amount_pico_usd for line in statement.lines] == [10_842_000_000_000, -2_500_000_000_000]
 
 
+@pytest.mark.parametrize("row", ["€5.00,USD", "$5.00 EUR,", "USD 5.00 £,USD", "5.00 GBP,eur"])
+def test_an_amount_in_two_currencies_is_refused(row: str) -> None:
+    mapping = SIMPLE + 'currency: Currency\nrates: {EUR: "1.0842", GBP: "1.25"}\n'
+
+    with pytest.raises(UnreadableFile, match=r"row 2, column 'Cost'.*one currency"):
+        read(f"Day,Model,Cost,Currency\n2026-10-01,a,{row}\n", mapping)
+
+
+def test_a_sign_that_currencies_share_means_the_one_that_is_named() -> None:
+    mapping = SIMPLE + 'currency: Currency\nrates: {CAD: "0.7"}\n'
+
+    [line] = read("Day,Model,Cost,Currency\n2026-10-01,a,$5.00,CAD\n", mapping).lines
+
+    assert line.amount_pico_usd == 3_500_000_000_000
+
+
 def test_instants_are_of_their_day_in_utc_and_days_stay() -> None:
     mapping = SIMPLE + "zone: America/New_York\n"
     rows = "Day,Model,Cost\n2026-10-31T21:00:00,late,1\n2026-10-31T19:00:00,a,1\n2026-10-31,b,1\n"
