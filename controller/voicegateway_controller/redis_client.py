@@ -2,12 +2,16 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
 import hiredis
 from redis.asyncio import Connection, Redis
-from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.cluster import ClusterNode, NodesManager, RedisCluster
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from voicegateway_controller.errors import RedisUnavailable
 from voicegateway_controller.settings import CLUSTER_SUFFIX, is_cluster
@@ -34,6 +38,69 @@ class _HiredisPacking(Connection):
         return [hiredis.pack_command(words)]
 
 
+class _Server(ClusterNode):
+    """A server of a cluster, and the connections to it.
+
+    redis-py 5 loses a connection with each command that could not be sent or was cancelled, until there are as many as
+    there may be. And it goes on with idle ones that died with the server, one error each.
+    """
+
+    __slots__ = ()
+
+    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        async with self._lent() as connection:
+            await connection.send_packed_command(connection.pack_command(*args), False)
+            return await self.parse_response(connection, args[0], **kwargs)
+
+    async def execute_pipeline(self, commands: list[Any]) -> bool:
+        has_failed = False
+        async with self._lent() as connection:
+            await connection.send_packed_command(connection.pack_commands(each.args for each in commands), False)
+            for each in commands:
+                try:
+                    each.result = await self.parse_response(connection, each.args[0], **each.kwargs)
+                except Exception as error:  # noqa: BLE001 - told by the pipeline, of each command
+                    each.result, has_failed = error, True
+                    await self._heed(error)
+        return has_failed
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[Any]:
+        connection = self.acquire_connection()
+        try:
+            yield connection
+        except Exception as error:
+            await self._heed(error)
+            raise
+        finally:
+            self._free.append(connection)
+
+    async def _heed(self, error: Exception) -> None:
+        if isinstance(error, RedisConnectionError | RedisTimeoutError):
+            for idle in tuple(self._free):
+                await idle.disconnect(nowait=True)
+
+
+class _Servers(NodesManager):
+    """Who has what: a server that is known keeps its connections when that is asked anew.
+
+    redis-py 5 makes every server anew, and closes the old ones' connections under the commands that wait for answers.
+    """
+
+    __slots__ = ()
+
+    def set_nodes(self, old: dict[str, ClusterNode], new: dict[str, ClusterNode], remove_old: bool = False) -> None:
+        known = {id(node): old[name] for name, node in new.items() if name in old}
+        for name, node in tuple(new.items()):
+            kept: Any = known.get(id(node), node)
+            kept.__class__ = _Server
+            kept.server_type = node.server_type
+            new[name] = kept
+        for owners in {id(each): each for each in self.slots_cache.values()}.values():
+            owners[:] = [known.get(id(node), node) for node in owners]
+        super().set_nodes(old, new, remove_old)
+
+
 class _Cluster(RedisCluster):
     """redis-py 5's cluster, without what one failing server does there to the commands of the others.
 
@@ -47,6 +114,10 @@ class _Cluster(RedisCluster):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._asking = asyncio.Lock()
+        servers: Any = self.nodes_manager
+        servers.__class__ = _Servers
+        for server in servers.startup_nodes.values():
+            server.__class__ = _Server
 
     async def initialize(self) -> "_Cluster":
         async with self._asking:

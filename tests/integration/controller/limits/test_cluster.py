@@ -21,6 +21,7 @@ from tests.fixtures.health_worker import HealthWorker
 from tests.fixtures.limit_histories import RatePlots, play_rates, play_slots
 from tests.fixtures.waiting import eventually
 
+from voicegateway_controller import redis_client
 from voicegateway_controller.access import Role
 from voicegateway_controller.budgets import pools as budget_pools
 from voicegateway_controller.embedded.binaries import find_valkey
@@ -278,6 +279,52 @@ async def test_one_commands_error_ends_no_other_command(cluster: Cluster) -> Non
             await client.aclose()
 
         assert await others == [True] * len(NAMES)
+    finally:
+        await close_redis(client)
+
+
+async def test_asking_anew_who_has_what_ends_no_command_that_waits(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_client, "ANSWER_TIMEOUT_S", 30.0)
+    client = open_redis(cluster.url)
+    try:
+        names = {cluster.port_of(name): name for name in NAMES}
+        waits, others = names[cluster.ports[0]], names[cluster.ports[1]]
+        await client.delete(waits)
+        pipeline = client.pipeline(transaction=False)
+        pipeline.blpop([waits], timeout=20)
+        waiting = asyncio.create_task(pipeline.execute())
+        for _ in range(redis_client.CLUSTER_TRIES + 1):
+            # What was ended is tried again a quarter of a second later.
+            await asyncio.sleep(0.4)
+            # What redis-py does when a command of somebody else had no answer.
+            await client.aclose()
+            await client.set(others, "asks anew")
+        await client.rpush(waits, "heard")
+
+        assert await waiting == [(waits.encode(), b"heard")]
+    finally:
+        await close_redis(client)
+
+
+async def test_a_server_that_is_back_is_asked_whatever_was_lost_while_it_was_away(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_client, "CONNECTIONS_MAX", 2)
+    monkeypatch.setattr(redis_client, "ANSWER_TIMEOUT_S", 0.05)
+    client = open_redis(cluster.url)
+    name = next(name for name in NAMES if cluster.port_of(name) == cluster.ports[0])
+    try:
+        await client.delete(name)
+        with cluster.silenced(0):
+            for _ in range(5):
+                with pytest.raises(redis_client.AWAY):
+                    await client.get(name)
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(client.get(name), 0.01)
+
+        assert await client.get(name) is None
     finally:
         await close_redis(client)
 
