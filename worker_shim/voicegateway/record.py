@@ -148,6 +148,9 @@ class RequestRecord:
     llm_chunks: list[Any] = field(default_factory=list)
     """The vendor's chunks, a few thousand at the most, counted when the request is encoded."""
     llm_usage: Any = None
+    """The vendor's last word on it."""
+    failed_usages: list[Any] = field(default_factory=list)
+    """What attempts were told to have used that failed after that."""
     untold_chunks: int = 0
     untold_samples: int = 0
     tts_tokens: tuple[int, int] = (0, 0)
@@ -223,11 +226,15 @@ class RequestRecord:
             return
         attempt.is_over = True
         attempt.is_answered |= self.received_samples > attempt.samples_before
-        attempt.is_answered |= any(has_content(chunk) for chunk in self.llm_chunks[attempt.chunks_before :])
+        chunks = self.llm_chunks[attempt.chunks_before :]
+        attempt.is_answered |= any(map(has_content, chunks))
+        if (told := usage_in(chunks)) is not None and not self.vendor_usage:
+            self.failed_usages.append(told)
+            return
         if attempt.is_answered:
             self.untold += 1
             self.untold_samples += self.received_samples - attempt.samples_before
-            self.untold_chunks += sum(map(has_content, self.llm_chunks[attempt.chunks_before :]))
+            self.untold_chunks += sum(map(has_content, chunks))
             return
         self.untold += attempt.is_timed_out
         if attempt.is_refused:
@@ -261,7 +268,7 @@ class RequestRecord:
         if self.realtime is not None:
             return bool(self.realtime.is_estimated(self))
         if self.modality == "llm":
-            is_told = self.is_vendor_usage_whole if self.vendor_usage else self.llm_usage is not None
+            is_told = self.is_vendor_usage_whole if self.vendor_usage else not self._untold_attempts
             return self.untold > 0 or not (is_told or self.is_free)
         if self.modality == "tts" and self._bills_tokens():
             return self.untold > 0 or (not any(self.tts_tokens) and not self.is_free)
@@ -302,11 +309,8 @@ class RequestRecord:
         if self.vendor_usage:
             if self.is_vendor_usage_whole:
                 told |= self.vendor_usage
-        elif self.llm_usage is not None:
-            usage = self.llm_usage
-            told["input_tokens"], told["output_tokens"] = usage.prompt_tokens, usage.completion_tokens
-            if usage.prompt_cached_tokens:
-                told["cache_read_tokens"] = usage.prompt_cached_tokens
+        elif usages := self._told_usages():
+            told |= _told_tokens(usages, ("input_tokens", "output_tokens", "cache_read_tokens"))
         elif any(self.tts_tokens):
             told["input_tokens"], told["output_tokens"] = self.tts_tokens
         return told
@@ -321,30 +325,40 @@ class RequestRecord:
         if not chunks:
             return
         self.chunks = sum(map(has_content, chunks))
-        self.llm_usage = next((chunk.usage for chunk in reversed(chunks) if chunk.usage is not None), None)
+        self.llm_usage = usage_in(chunks)
 
     def _llm_usage(self) -> dict[str, int]:
-        usage = self.llm_usage
         if self.vendor_usage:
             return self._told_llm_usage()
-        if usage is None:
+        untold = self._untold_attempts
+        usages = self._told_usages()
+        if not usages:
             if self.is_free:
                 return {}
-            prompts = self.untold + self._unfailed
-            return {"input_tokens": prompts * estimate.input_tokens(self.chat_ctx), "output_tokens": self.chunks}
+            return {"input_tokens": untold * estimate.input_tokens(self.chat_ctx), "output_tokens": self.chunks}
+        counted = _told_tokens(usages, tuple(_TOLD_AS))
         # Each attempt sends the same prompt.
-        counted = {
-            "input_tokens": usage.prompt_tokens * (1 + self.untold),
-            "output_tokens": usage.completion_tokens + self.untold_chunks,
-        }
-        for meter, value in (
-            ("cache_read_tokens", usage.prompt_cached_tokens),
-            ("cache_write_tokens", usage.cache_creation_tokens),
-            ("reasoning_tokens", usage.reasoning_tokens),
-        ):
-            if value:
-                counted[meter] = value
+        counted["input_tokens"] += untold * usages[-1].prompt_tokens
+        counted["output_tokens"] += self.untold_chunks
+        if untold > self.untold:
+            counted["output_tokens"] += sum(map(has_content, self.llm_chunks[self.attempt.chunks_before :]))
         return counted
+
+    def _told_usages(self) -> list[Any]:
+        """What a language model's attempts were told to have used, of each that was told."""
+        running = self._running_usage()
+        return self.failed_usages if running is None else [*self.failed_usages, running]
+
+    def _running_usage(self) -> Any:
+        """Of the attempt that has not failed."""
+        if not self.llm_chunks:
+            return self.llm_usage
+        return None if self.attempt.is_over else usage_in(self.llm_chunks[self.attempt.chunks_before :])
+
+    @property
+    def _untold_attempts(self) -> int:
+        """Of a language model: those that the vendor may bill and has not told of."""
+        return self.untold + (self._unfailed if self._running_usage() is None else 0)
 
     def _told_llm_usage(self) -> dict[str, int]:
         """What the vendor told of the last attempt; each attempt sent the same prompt."""
@@ -418,6 +432,27 @@ class RequestRecord:
 
     def _bills_tokens(self) -> bool:
         return self.facts.provider == "openai" and not self.model.startswith("tts-1")
+
+
+_TOLD_AS: Final = {
+    "input_tokens": "prompt_tokens",
+    "output_tokens": "completion_tokens",
+    "cache_read_tokens": "prompt_cached_tokens",
+    "cache_write_tokens": "cache_creation_tokens",
+    "reasoning_tokens": "reasoning_tokens",
+}
+"""Our meters, and LiveKit's names for them."""
+
+
+def _told_tokens(usages: list[Any], meters: tuple[str, ...]) -> dict[str, int]:
+    """Add up what was told; of the parts of input and output only those that there were."""
+    sums = {meter: sum(getattr(usage, _TOLD_AS[meter]) or 0 for usage in usages) for meter in meters}
+    return {meter: tokens for meter, tokens in sums.items() if tokens or meter in ("input_tokens", "output_tokens")}
+
+
+def usage_in(chunks: list[Any]) -> Any:
+    """The last usage that a language model's chunks tell, or None."""
+    return next((chunk.usage for chunk in reversed(chunks) if chunk.usage is not None), None)
 
 
 def has_content(chunk: Any) -> bool:

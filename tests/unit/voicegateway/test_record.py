@@ -13,7 +13,7 @@ UNTOLD = [chunk("Hi"), chunk(" there")]
 
 
 def attempted(record: RequestRecord, *attempts: str) -> RequestRecord:
-    """Let a record live through attempts: `refused`, `silent`, `timeout`, `broken`, `limited`, `ok`."""
+    """Let a record live through attempts: `refused`, `silent`, `timeout`, `broken`, `told`, `limited`, `ok`."""
     record.attempts = 0
     for kind in attempts:
         if kind == "limited":
@@ -22,7 +22,7 @@ def attempted(record: RequestRecord, *attempts: str) -> RequestRecord:
         record.begin_attempt()
         record.attempt.is_refused = kind == "refused"
         record.attempt.is_timed_out = kind == "timeout"
-        if kind == "broken" and record.modality == "llm":
+        if kind in ("broken", "told") and record.modality == "llm":
             record.llm_chunks.append(chunk("Hm"))
         elif kind == "broken":
             record.attempt.is_answered = True
@@ -30,8 +30,17 @@ def attempted(record: RequestRecord, *attempts: str) -> RequestRecord:
             record.received_rate = 24_000
         elif kind == "ok" and record.modality == "llm":
             record.llm_chunks.extend(TOLD)
+        if kind == "told":
+            record.llm_chunks.append(chunk(usage=tokens(50, 1, cached=40)))
     if attempts[-1] != "ok" and record.outcome == "error":
         record.end_failed_attempt()
+    return record
+
+
+def cancelled_after(content: str, record: RequestRecord) -> RequestRecord:
+    """Let the running attempt of a language model bring a chunk, and cancel it."""
+    record.llm_chunks.append(chunk(content))
+    record.outcome = "cancelled"
     return record
 
 
@@ -104,6 +113,30 @@ LLM_CASES: list[tuple[Any, ...]] = [
     ),
     ("refused, then told", attempted(a_record(), "refused", "ok"), {"input_tokens": 50, "output_tokens": 2}, False),
     ("timed out, then told", attempted(a_record(), "timeout", "ok"), {"input_tokens": 100, "output_tokens": 2}, True),
+    (
+        "broke after its usage was told",
+        attempted(a_record(outcome="error"), "told"),
+        {"input_tokens": 50, "output_tokens": 1, "cache_read_tokens": 40},
+        False,
+    ),
+    (
+        "broke after its usage was told, then told",
+        attempted(a_record(), "told", "ok"),
+        {"input_tokens": 100, "output_tokens": 3, "cache_read_tokens": 40},
+        False,
+    ),
+    (
+        "broke after its usage was told, then refused",
+        attempted(a_record(outcome="error"), "told", "refused"),
+        {"input_tokens": 50, "output_tokens": 1, "cache_read_tokens": 40},
+        False,
+    ),
+    (
+        "broke after its usage was told, then cancelled",
+        cancelled_after("Well", attempted(a_record(outcome=None), "told", "cancelled")),
+        {"input_tokens": 100, "output_tokens": 2, "cache_read_tokens": 40},
+        True,
+    ),
     ("broke, then told", attempted(a_record(), "broken", "ok"), {"input_tokens": 100, "output_tokens": 3}, True),
 ]
 
