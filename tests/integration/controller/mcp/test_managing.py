@@ -1,6 +1,10 @@
 """Tools that change what is declared, prices, workers and keys: seen first, exactly, and confirmed."""
 
+import asyncio
+import itertools
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -19,6 +23,26 @@ WORKER = {
 async def _confirmed(assistant: Assistant, tool: str, **arguments: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     preview = await assistant(tool, **arguments)
     return preview, await assistant(tool, **arguments, confirm=True, revision=preview["revision"])
+
+
+@asynccontextmanager
+async def _speaking(url: str, headers: dict[str, str]) -> AsyncIterator[None]:
+    """Have the worker speak once a second, from before this is entered."""
+
+    async def speak(seq: int) -> None:
+        said = await client.post(f"{url}/v1/sync", content=json.dumps({**WORKER, "seq": seq}), headers=headers)
+        assert said.status_code == 200
+
+    async def go_on() -> None:
+        for seq in itertools.count(2):
+            await asyncio.sleep(1.0)
+            await speak(seq)
+
+    async with httpx.AsyncClient() as client, asyncio.TaskGroup() as group:
+        await speak(1)
+        speaking = group.create_task(go_on())
+        yield
+        speaking.cancel()
 
 
 async def test_limits_budgets_and_chains_are_declared_one_at_a_time(ask: Any) -> None:
@@ -104,12 +128,8 @@ async def test_prices_are_recorded_and_withdrawn(ask: Any) -> None:
 
 
 async def test_a_worker_is_drained_and_takes_jobs_again(ask: Any, url: str, make_token: Any) -> None:
-    headers = await make_token()
-    async with httpx.AsyncClient() as client:
-        said = await client.post(f"{url}/v1/sync", content=json.dumps({**WORKER, "seq": 1}), headers=headers)
-    assert said.status_code == 200
     worker = {"worker_id": "node-1-1-aaaa", "reason": "an update"}
-    async with ask(Role.OPERATOR) as assistant:
+    async with _speaking(url, await make_token()), ask(Role.OPERATOR) as assistant:
         preview, _ = await _confirmed(assistant, "drain_worker", **worker)
         drained = await assistant("list_workers")
         again = await assistant("drain_worker", **worker)
