@@ -1,5 +1,7 @@
 """Encode a request record as one OTLP span: the bytes that wait in the outbox and reach the controller."""
 
+from typing import Final
+
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
@@ -7,6 +9,10 @@ from voicegateway.record import RequestRecord
 from voicegateway.wire_count import NS_PER_MS
 from voicegateway_shared.telemetry import attributes as names
 
+TEXT_CHARS_MAX: Final = 8_192
+"""Of one attribute. Vendors tell ids and tiers; were one of them endless, the outbox would not take the span."""
+INTEGER_MAX: Final = 2**63 - 1
+"""A span has no room for more, whatever a vendor tells."""
 OPERATIONS = {"llm": "chat", "stt": "transcribe", "tts": "synthesize", "realtime": "realtime"}
 
 
@@ -28,11 +34,22 @@ def encode_span(record: RequestRecord) -> bytes:
         span.status.code = Status.STATUS_CODE_ERROR
     strings, integers = _facts(record)
     span.attributes.extend(
-        [KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in strings.items() if value]
+        [KeyValue(key=key, value=AnyValue(string_value=_text(value))) for key, value in strings.items() if value]
     )
-    span.attributes.extend([KeyValue(key=key, value=AnyValue(int_value=value)) for key, value in integers.items()])
+    span.attributes.extend(
+        [
+            KeyValue(key=key, value=AnyValue(int_value=max(-INTEGER_MAX, min(value, INTEGER_MAX))))
+            for key, value in integers.items()
+        ]
+    )
     span.attributes.append(KeyValue(key=names.ESTIMATED, value=AnyValue(bool_value=record.is_estimated())))
     return span.SerializeToString()
+
+
+def _text(value: str) -> str:
+    """What a vendor's JSON told may hold halves of characters, which UTF-8 cannot say."""
+    value = value[:TEXT_CHARS_MAX]
+    return value if value.isascii() else value.encode(errors="replace").decode()
 
 
 def asked(record: RequestRecord) -> int:

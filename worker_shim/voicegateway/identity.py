@@ -149,6 +149,9 @@ def from_json(text: str, key: str) -> str | None:
         return None
     try:
         value = json.loads(text).get(key)
+        if isinstance(value, str):
+            # JSON can escape halves of characters, which no message can carry: that is no text.
+            value.encode()
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, str) else None

@@ -14,6 +14,9 @@ from voicegateway_shared.usage import Modality, Outcome
 VENDOR_IDS_MAX: Final = 16
 """A request that was tried more often than this is broken in a way that ids do not explain."""
 
+TOKENS_MAX: Final = 1_000_000_000
+"""Of one request; a hundred times what any model takes."""
+
 LIMIT_USED_UP: Final = "limit_used_up"
 """The error type of a request that we refused."""
 BUDGET_USED_UP: Final = "budget_used_up"
@@ -451,8 +454,12 @@ def _told_tokens(usages: list[Any], meters: tuple[str, ...]) -> dict[str, int]:
 
 
 def usage_in(chunks: list[Any]) -> Any:
-    """The last usage that a language model's chunks tell, or None."""
-    return next((chunk.usage for chunk in reversed(chunks) if chunk.usage is not None), None)
+    """The last usage that a language model's chunks tell, or None; what nobody can have used tells nothing."""
+    return next((chunk.usage for chunk in reversed(chunks) if chunk.usage is not None and _is_usage(chunk.usage)), None)
+
+
+def _is_usage(usage: Any) -> bool:
+    return all(0 <= (getattr(usage, name) or 0) <= TOKENS_MAX for name in _TOLD_AS.values())
 
 
 def has_content(chunk: Any) -> bool:

@@ -4,7 +4,7 @@ from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.unit.voicegateway.records import REQUEST_ID, a_record, chunk, tokens
 
-from voicegateway.encode import encode_span
+from voicegateway.encode import INTEGER_MAX, TEXT_CHARS_MAX, encode_span
 from voicegateway.record import RequestRecord
 
 
@@ -124,3 +124,17 @@ def test_open_request_is_an_estimate_without_an_outcome() -> None:
 
     assert "voicegateway.outcome" not in attributes
     assert attributes["voicegateway.estimated"] is True
+
+
+def test_whatever_a_vendor_tells_has_a_span() -> None:
+    record = a_record(llm_chunks=[chunk("Hi"), chunk(usage=tokens(50, 1))])
+    record.vendor_id("half \ud83d")
+    record.vendor_id("x" * 300_000)
+    record.tell_count("audio_sent_ms", 10**30)
+
+    _, attributes = decoded(record)
+
+    assert attributes["voicegateway.usage.input_tokens"] == 50
+    assert str(attributes["voicegateway.vendor.request_ids"]).startswith("half ? xxx")
+    assert len(str(attributes["gen_ai.response.id"])) == TEXT_CHARS_MAX
+    assert attributes["voicegateway.told.audio_sent_ms"] == INTEGER_MAX

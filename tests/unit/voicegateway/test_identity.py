@@ -21,6 +21,7 @@ NAMED = '{"voicegateway.project": "%s"}'
         ({"metadata": "plain words", "room_metadata": NAMED % "room"}, "room"),
         ({"metadata": NAMED % "", "room_metadata": NAMED % "room"}, "room"),
         ({"metadata": '{"voicegateway.project": 7}'}, None),
+        ({"metadata": NAMED % r"half \ud83d", "room_metadata": NAMED % "room"}, "room"),
         ({"metadata": "{"}, None),
         ({"metadata": '{"a":' * 100_000}, None),
         ({"metadata": "[1]"}, None),

@@ -76,6 +76,12 @@ LLM_CASES: list[tuple[Any, ...]] = [
         True,
     ),
     ("cancelled before a chunk", a_record(outcome="cancelled"), {"input_tokens": 6, "output_tokens": 0}, True),
+    (
+        "told what cannot be",
+        a_record(llm_chunks=[*UNTOLD, chunk(usage=tokens(10**30, 2)), chunk(usage=tokens(50, -2))]),
+        {"input_tokens": 6, "output_tokens": 2},
+        True,
+    ),
     ("cancelled before it was sent", a_record(outcome="cancelled", attempts=0), {}, False),
     (
         "vendor's failure, then our refusal, then cancelled",
