@@ -12,7 +12,7 @@ local seq, open, target = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]
 local revision, lease_us = tonumber(ARGV[8]), tonumber(ARGV[10]) * 1000
 local member = class .. '|' .. incarnation
 
-local SILENCE_US = 2500000  -- with slots out and nobody heard for this long, no holder could have reached us
+local SILENCE_US = 2500000  -- with others' slots out and nobody heard for this long, no holder could have reached us
 local GRACE_US = 4500000    -- the longest they back off: time to say again what they hold, before others get anything
 local STEP_US = 1000000     -- a server clock that steps back by more than this has made all stored instants worthless
 
@@ -32,7 +32,11 @@ else
   pause_until, heard_at = tonumber(pool[6]), tonumber(pool[7])
 end
 if revision > known then slots, known = tonumber(ARGV[9]), revision end
-if outstanding > 0 and now - heard_at > SILENCE_US then learn_until = math.max(learn_until, now + GRACE_US) end
+if outstanding > 0 and now - heard_at > SILENCE_US then
+  -- Whoever speaks now says what it holds itself: where nobody else holds any, nobody is waited for.
+  local own = string.match(redis.call('HGET', KEYS[2], member) or '0', '^%S+')
+  if outstanding > tonumber(own) then learn_until = math.max(learn_until, now + GRACE_US) end
+end
 heard_at = now
 
 local classes = {}

@@ -9,7 +9,8 @@ import redis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from tests.fixtures.limit_histories import script_of
-from tests.fixtures.limit_machines import RATES, PoolMachine, RateMachine, SlotMachine
+from tests.fixtures.limit_machines import RATES, SLOTS, PoolMachine, RateMachine, SlotMachine
+from tests.fixtures.limit_model import MS
 from tests.fixtures.services import TestServices
 
 # The same examples in every run: a failure here is a change's, never chance's.
@@ -52,6 +53,21 @@ def test_a_limit_made_smaller_than_what_is_leased_grants_nothing(server: redis.R
     machine.a_holder_speaks(**spoken, knows=1)
 
     assert machine.pool.spec.burst < machine.pool.outstanding == leased
+
+
+def test_after_a_silence_nobody_waits_for_itself(server: redis.Redis) -> None:
+    machine = SlotMachine(server)
+    machine.declared(SLOTS[2], is_new=True)
+    spoken = {"opens": 100, "waits": 1, "knows": 0, "is_lost": False}
+
+    machine.a_holder_speaks(who=0, pause_us=0, **spoken)
+    machine.a_holder_opens_all_it_may(who=0)
+    machine.a_holder_speaks(who=0, pause_us=3_000 * MS, **spoken)
+    mine = machine.leases[0][0]
+    machine.a_holder_speaks(who=1, pause_us=3_000 * MS, **spoken)
+
+    assert mine == 2, "its controller was slow, and no slot is anybody else's"
+    assert machine.leases[1][0] == 0, "another one may still be on its way"
 
 
 RATE_MUTATIONS = {
