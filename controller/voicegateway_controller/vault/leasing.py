@@ -104,10 +104,11 @@ class KeyLeasing:
             except VaultLocked as error:
                 metrics.VAULT_LEASES.labels("locked").inc()
                 self._tell_locked(offer, error)
-                if offer.id not in held:
-                    return None
                 # Rotated under a secret that has not come here yet: until another replica answers, the old one goes.
-                version = held[offer.id]
+                # None that is older: it may be of before the name was revoked and used again, which takes two numbers.
+                version = offer.version - 1
+                if held.get(offer.id) != version:
+                    return None
         metrics.VAULT_LEASES.labels("leased" if secret else "held").inc()
         return LeasedKey(
             id=offer.id,

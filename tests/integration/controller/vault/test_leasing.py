@@ -170,6 +170,20 @@ async def test_a_replica_that_cannot_open_a_rotated_key_leaves_the_old_one_where
     assert [(each.id, each.version, each.secret) for each in answer.keys] == [("main", 1, "")]
 
 
+async def test_a_replica_that_cannot_open_a_name_used_again_leaves_nobody_the_key_that_was_revoked(
+    start_desk: StartDesk, ask: Ask
+) -> None:
+    async with start_desk() as desk:
+        await add(desk, "main", KEY)
+        await desk.changes.revoke("main", by="somebody")
+        await add(desk, "main", OTHER, provider="deepgram")
+    async with start_desk(vault_secrets=new_secret()) as wrong:
+        answer = await ask(wrong, held={"main": 1})
+
+    assert answer is not None
+    assert answer.keys == ()
+
+
 async def test_a_controller_that_has_not_heard_postgres_takes_no_key_from_anybody(
     start_desk: StartDesk, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
