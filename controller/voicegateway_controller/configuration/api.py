@@ -143,7 +143,7 @@ async def roll_back(
     asked = await read_model(request, schemas.Rollback, kind="config")
     configuration = _configuration(request)
     planned = await configuration.roll_back(number, by=access.actor, expected_version=expected, is_dry_run=True)
-    _require_admin(access, [each.section for each in planned.changes])
+    _require_admin(access, planned.merged)
     if asked.dry_run:
         return _applied(planned, is_dry_run=True)
     # What was allowed is what was planned: another version may take back what only admins may.

@@ -16,7 +16,7 @@ from voicegateway_controller.configuration import store
 from voicegateway_controller.configuration.document import Problem
 from voicegateway_controller.configuration.files import Reading, Source, sections_of
 from voicegateway_controller.configuration.following import Followed, Following
-from voicegateway_controller.configuration.layering import LAYERS, SECTIONS, Layer, Section, differences
+from voicegateway_controller.configuration.layering import LAYERS, SECTIONS, Layer, Section
 from voicegateway_controller.configuration.replicas import REPORT_S, File, Replica, Replicas
 from voicegateway_controller.configuration.store import HeldLayer, Version
 from voicegateway_controller.db.engine import raw_connection
@@ -199,10 +199,11 @@ class Configuration:
             newest = await store.newest_number(connection)
             then = await store.as_of(connection, "db", number)
             now = await store.as_of(connection, "db", newest)
+        # Whole documents and not their differences: an order that means something is part of what was managed.
         documents: dict[str, Any] = {
-            section: then.get(section, _nothing(section))
+            section: said
             for section in self.sets
-            if differences(section, now.get(section), then.get(section))
+            if (said := then.get(section) or _nothing(section)) != (now.get(section) or _nothing(section))
         }
         wanted = LayerChange(
             layer="db",

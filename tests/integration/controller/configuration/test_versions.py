@@ -146,6 +146,25 @@ async def test_a_version_whose_documents_are_not_accepted_any_more_stays_where_i
     assert status["version"] == 2
 
 
+async def test_going_back_brings_the_order_of_declarations_back_too(
+    api: httpx.AsyncClient, operator: dict[str, str], make_token: Any
+) -> None:
+    admin = await make_token(Role.ADMIN)
+    given = [{"name": each, "provider": "openai", "usd": "10", "from": "2026-11"} for each in ("first", "second")]
+    await _apply(api, operator, {"allowances": given})
+    await _apply(api, operator, {"allowances": given[::-1]})
+    back = await api.post("/api/v1/config/versions/1/rollback", json={}, headers=operator)
+    whole = (await api.get("/api/v1/config", headers=operator)).json()
+    keys = [*KEYS["keys"], {"id": "more", "provider": "groq", "from_env": "GROQ_API_KEY"}]
+    await _apply(api, admin, {"keys": keys})
+    await _apply(api, admin, {"keys": keys[::-1]})
+    refused = await api.post("/api/v1/config/versions/4/rollback", json={}, headers=operator)
+
+    assert (back.status_code, back.json()["is_changed"], back.json()["version"]) == (200, True, 3)
+    assert [each["name"] for each in whole["managed"]["allowances"]] == ["first", "second"]
+    assert refused.status_code == 403
+
+
 async def test_what_is_hidden_by_a_higher_layer_is_said(start_api: Any, operator: dict[str, str]) -> None:
     async with start_api(overrides='{"limits": [{"provider": "openai", "requests_per_min": 7}]}') as api:
         hidden = await _apply(api, operator, {"limits": [OPENAI]})
