@@ -96,10 +96,11 @@ def _file(path: Path) -> list[tuple[str, str, str]]:
 
 
 def _library(providers: list[str]) -> tuple[list[tuple[str, str, str]], list[dict[str, str]]]:
-    from voicegateway_controller.catalog.importing.genai import pricing_urls
+    from voicegateway_controller.catalog.importing.genai import library_version, pricing_urls
     from voicegateway_controller.catalog.importing.price_file import import_library
     from voicegateway_shared.pricing.catalog import Catalog
 
+    library_version()  # Where it is not installed, that says what to install.
     catalog = Catalog.builtin()
     wanted = [] if "all" in providers else providers
     if not providers:

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from voicegateway_controller.catalog.importing import genai
 from voicegateway_controller.cli import main
 from voicegateway_shared.errors import VoiceGatewayError
 
@@ -106,3 +108,15 @@ def test_what_needs_more_is_told_so(words: tuple[str, ...], said: str) -> None:
 
     assert code == 2
     assert said in err
+
+
+def test_a_library_that_is_not_installed_is_told_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(genai, "version", missing)
+
+    for words in (("import", "genai-prices"), ("drift",)):
+        code, _, error = run(*words)
+        assert code == 2
+        assert "pip install 'voicegateway[genai-prices]'" in error
