@@ -45,9 +45,9 @@ def as_table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], *, t
     naturals = [max(map(cell_len, column)) for column in every]
     gap = 2 if sum(naturals) + 2 * (len(naturals) - 1) <= console.width else 1
     widths = _fitted(every, naturals, is_number, room=console.width - gap * (len(naturals) - 1))
-    table = Table(
-        title=Text(title), title_justify="left", box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim"
-    )
+    # As a line of its own: a title of the table is broken at the table's width, and most are wider than their table.
+    console.print(Text(title, style="italic"))
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim")
     for heading, number, width in zip(columns.values(), is_number, widths, strict=True):
         table.add_column(heading, justify="right" if number else "left", width=width, overflow="fold")
     for row in cells:

@@ -71,7 +71,7 @@ def _minutes(spend: dict[str, Any] | None, at: datetime) -> list[Decimal]:
     return [by_minute.get(this - timedelta(minutes=each), Decimal(0)) for each in range(MINUTES - 1, -1, -1)]
 
 
-def _dearest(title: str, spend: dict[str, Any] | None, rows: int) -> Table:
+def _dearest(title: str, spend: dict[str, Any] | None, rows: int) -> Group:
     sums: dict[str, list[Any]] = {}
     for point in spend["points"] if spend else ():
         held = sums.setdefault(point["key"], [Decimal(0), 0])
@@ -81,7 +81,7 @@ def _dearest(title: str, spend: dict[str, Any] | None, rows: int) -> Table:
     return _table(title, ("", "$", "requests"), [(key, _money(held[0]), str(held[1])) for key, held in dearest])
 
 
-def _budgets(status: dict[str, Any] | None, rows: int) -> Table:
+def _budgets(status: dict[str, Any] | None, rows: int) -> Group:
     found = []
     for each in status["budgets"] if status else ():
         if each["spent_usd"] is None or not Decimal(each["amount_usd"]):
@@ -100,7 +100,7 @@ def _budgets(status: dict[str, Any] | None, rows: int) -> Table:
     )
 
 
-def _limits(report: dict[str, Any] | None, rows: int) -> Table:
+def _limits(report: dict[str, Any] | None, rows: int) -> Group:
     found = []
     for pool in report["pools"] if report else ():
         live = pool["live"]
@@ -121,7 +121,7 @@ def _limits(report: dict[str, Any] | None, rows: int) -> Table:
     )
 
 
-def _calls(live: dict[str, Any] | None, rows: int) -> Table:
+def _calls(live: dict[str, Any] | None, rows: int) -> Group:
     calls = sorted(live["sessions"] if live else (), key=lambda each: -Decimal(each["amount_usd"]))[:rows]
     return _table(
         "dearest live calls",
@@ -130,7 +130,7 @@ def _calls(live: dict[str, Any] | None, rows: int) -> Table:
     )
 
 
-def _fleet(workers: dict[str, Any] | None, providers: dict[str, Any] | None, rows: int) -> Table:
+def _fleet(workers: dict[str, Any] | None, providers: dict[str, Any] | None, rows: int) -> Group:
     shown: list[tuple[str, ...]] = []
     for each in providers["targets"] if providers else ():
         if each["state"] != "closed" or each["is_degraded"]:
@@ -147,7 +147,7 @@ def _fleet(workers: dict[str, Any] | None, providers: dict[str, Any] | None, row
     return _table("vendors and workers", ("", ""), shown[: rows + 2])
 
 
-def _beside(left: Table, right: Table) -> Table:
+def _beside(left: Group, right: Group) -> Table:
     both = Table.grid(expand=True, padding=(0, 2))
     both.add_column(ratio=1)
     both.add_column(ratio=1)
@@ -155,16 +155,8 @@ def _beside(left: Table, right: Table) -> Table:
     return both
 
 
-def _table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold dim",
-        box=None,
-        padding=(0, 2, 0, 0),
-        pad_edge=False,
-        show_header=any(headings),
-    )
+def _table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Group:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=any(headings))
     for index, heading in enumerate(headings):
         table.add_column(
             heading,
@@ -178,7 +170,8 @@ def _table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -
         table.add_row(*(each if isinstance(each, Text) else Text(each) for each in row))
     if not table.row_count:
         table.add_row(Text("–", style="dim"), *("" for _ in headings[1:]))
-    return table
+    # A title of the table itself is broken at the table's width, which is one letter where there is nothing to show.
+    return Group(Text(title, style="bold dim", no_wrap=True, overflow="ellipsis"), table)
 
 
 def _percent(percent: int) -> Any:

@@ -40,6 +40,14 @@ def test_no_text_is_lost_and_numbers_and_ids_stay_whole(monkeypatch: pytest.Monk
     )
 
 
+def test_a_title_that_is_wider_than_its_table_takes_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(output, "console", Console(file=written, width=80))
+    output.as_table({"day": "day"}, [{"day": "2026-11-22"}], title="2026-11-22T00:00:00Z to 2026-11-22T13:00:00Z")
+
+    assert written.getvalue().splitlines()[0] == "2026-11-22T00:00:00Z to 2026-11-22T13:00:00Z"
+
+
 def test_where_there_is_room_each_row_takes_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     title, headings, first, second = _printed(monkeypatch, 120)
     assert (title, headings.split()) == ("calls", ["session", "model", "why", "cost", "USD", "of", "price"])

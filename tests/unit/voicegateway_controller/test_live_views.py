@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from voicegateway_controller.cli.event_lines import Heard, events_in, line_of
@@ -64,6 +65,14 @@ def test_top_shows_what_matters() -> None:
     assert "calm" not in shown
     assert "unknown" not in shown
     assert "cold" not in shown
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_titles_of_tables_without_a_row_stay_whole(width: int) -> None:
+    shown = _rendered({"at": AT, "problems": {}}, width=width)
+
+    for title in ("budgets over 50 %", "limits over 50 %", "vendors and workers"):
+        assert title in shown
 
 
 def test_top_of_a_fleet_of_which_nothing_is_known() -> None:
