@@ -25,7 +25,8 @@ from voicegateway_shared.wire.money import Directive, ModelName, MoneyAnswer, Mo
 ROUNDS: Final = 4
 """Open, look up, raise, and once more: who then still has no answer asks again."""
 WAIT_S: Final = 1.5
-"""How long one message waits for a pool to be opened or raised."""
+"""How long one message waits for pools to be opened and raised, all in all: its holder gives up after two seconds, and
+loses with it what it was answered of limits."""
 LEARNING_RETRY_MS: Final = 500
 
 
@@ -161,6 +162,8 @@ class MoneyLeasing:
         """Ask every pool, and again those that had to be opened, raised or told something first."""
         found: dict[str, MoneyLease] = {}
         open_questions = dict(asked)
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + WAIT_S
         for _ in range(ROUNDS):
             if not open_questions:
                 break
@@ -175,8 +178,9 @@ class MoneyLeasing:
                         self._openings.raise_soon(windows[pool], each.terms, epoch=answer.epoch, needs=answer.needs)
                 if not isinstance(answer, Leased) or answer.is_short:
                     lacking[pool] = (each, answer)
+            within_s = max(0.0, until_s - loop.time())
             helped = await asyncio.gather(
-                *(self._help(message, windows[pool], each, answer) for pool, (each, answer) in lacking.items())
+                *(self._help(message, windows[pool], *lack, within_s=within_s) for pool, lack in lacking.items())
             )
             open_questions = {each.claim.pool: each for each in helped if each is not None}
         for pool, each in asked.items():
@@ -188,16 +192,22 @@ class MoneyLeasing:
         return found
 
     async def _help(
-        self, message: SyncRequest, window: OpenWindow, asked: Asked, answer: Leased | Cold | Unseeded
+        self,
+        message: SyncRequest,
+        window: OpenWindow,
+        asked: Asked,
+        answer: Leased | Cold | Unseeded,
+        *,
+        within_s: float,
     ) -> Asked | None:
         """Do what the pool lacks; return what to ask then, None when it could not be done in time."""
         try:
             if isinstance(answer, Cold):
-                await self._openings.open(window, asked.terms, within_s=WAIT_S)
+                await self._openings.open(window, asked.terms, within_s=within_s)
                 return asked
             if isinstance(answer, Leased):
                 await self._openings.raise_(
-                    window, asked.terms, epoch=answer.epoch, needs=answer.needs, within_s=WAIT_S
+                    window, asked.terms, epoch=answer.epoch, needs=answer.needs, within_s=within_s
                 )
                 return asked
             return await self._seeded(message.incarnation, window, asked, until_us=answer.until_us)
@@ -206,6 +216,7 @@ class MoneyLeasing:
 
     async def _seeded(self, incarnation: str, window: OpenWindow, asked: Asked, *, until_us: int) -> Asked:
         try:
+            # Not what is left: what is counted twice for want of time refuses requests for the rest of the window.
             async with asyncio.timeout(WAIT_S), raw_connection(self._engine) as connection:
                 seed = await self._openings.seed(connection, window, incarnation, until_us=until_us)
         except (TimeoutError, DatabaseUnavailable):
