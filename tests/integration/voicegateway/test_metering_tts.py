@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from livekit.agents import APIConnectOptions, APIError, APIStatusError, tts
@@ -70,6 +71,19 @@ async def test_speech_interrupted_mid_way_is_billed_by_what_was_sent(tmp_path: P
     assert record.billed(*CHARACTERS) == total([bill], *CHARACTERS)
     assert (record.outcome, record.is_estimated, record.attempts) == ("cancelled", False, 1)
     assert record.reported == {}
+
+
+async def test_no_text_is_no_error(tmp_path: Path) -> None:
+    async with metering(tmp_path) as meter:
+        voice = meter.tts()
+        nothing: Any = None
+        async with voice.stream() as stream:
+            # LiveKit's own stream takes it.
+            stream.push_text(nothing)
+            stream.push_text("")
+        record, bills = await settled(meter, voice)
+
+    assert (record.usage["characters_pushed"], bills) == (0, [])
 
 
 async def test_speech_cancelled_before_any_text_costs_nothing(tmp_path: Path) -> None:

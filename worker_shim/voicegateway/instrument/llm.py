@@ -41,6 +41,8 @@ def _observed(plugin: Any, chat: Callable[..., Any], args: Any, kwargs: Any, pas
     with scope:
         stream = chat(plugin, *args, **kwargs)
     try:
+        if request.is_made_by_another(stream, record):
+            return stream
         record.tools = len(getattr(stream, "tools", None) or ())
         _counted_chunks(stream._event_ch, record)
         second_opinion.expect(plugin, record, stream)

@@ -78,6 +78,15 @@ class entered:  # noqa: N801 - reads as a word in a with statement
         CURRENT.reset(self._token)
 
 
+def is_made_by_another(stream: Any, record: RequestRecord) -> bool:
+    """Whether a plugin had its stream made by another metered one: it is that one's request, and ours is let go."""
+    if getattr(stream, relay.RECORD, None) is None:
+        return False
+    if record.span is not None:
+        record.span.end()
+    return True
+
+
 def follow(
     stream: Any, task: asyncio.Task[Any], record: RequestRecord, runtime: Runtime, relayed: Relay | None = None
 ) -> None:

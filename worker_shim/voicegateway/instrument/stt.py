@@ -53,6 +53,8 @@ def _observed(plugin: Any, make: Callable[..., Any], args: Any, kwargs: Any, pas
     with scope:
         stream = make(plugin, *args, **kwargs)
     try:
+        if request.is_made_by_another(stream, record):
+            return stream
         _counted_frames(stream, record)
         _counted_events(stream, record)
         relay_stt.prepare(stream, record)

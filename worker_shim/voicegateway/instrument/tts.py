@@ -71,6 +71,8 @@ def _observed(
     with scope:
         stream = make(plugin, *args, **kwargs)
     try:
+        if request.is_made_by_another(stream, record):
+            return stream
         if text is None or isinstance(stream, _stream_in_disguise()):
             # Otherwise one POST carries the whole text and no websocket of the plugin is used.
             record.wire = wire.wire_count(plugin, record)
@@ -141,7 +143,7 @@ def _first_audio(record: RequestRecord, stream: Any, audio: Any, frame: Any) -> 
 def _counted_text(push_text: Callable[[str], None], record: RequestRecord) -> Callable[[str], None]:
     def counted(token: str) -> None:
         push_text(token)
-        if not record.passed_on:
+        if token and not record.passed_on:
             record.pushed += len(token)
 
     return counted
