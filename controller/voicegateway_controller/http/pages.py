@@ -16,7 +16,7 @@ import binascii
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from types import GenericAlias
 from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
@@ -119,5 +119,6 @@ def _can_be_asked(value: object) -> bool:
     if isinstance(value, int):
         return -_INT_MAX <= value <= _INT_MAX
     if isinstance(value, datetime):
-        return value.tzinfo is not None
+        # In the first and the last year another zone's instant may lie beyond what can be written down.
+        return value.tzinfo is not None and MINYEAR < value.year < MAXYEAR
     return not (isinstance(value, str) and "\x00" in value)

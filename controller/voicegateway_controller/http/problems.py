@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import asyncpg
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -81,6 +82,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(VoiceGatewayError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _starlette)
+    app.add_exception_handler(asyncpg.exceptions.CharacterNotInRepertoireError, _zero_byte)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -120,6 +122,12 @@ async def _starlette(request: Request, error: Exception) -> Response:
     code = _CODES.get(error.status_code, "http_error")
     headers = dict(error.headers) if error.headers else None
     return problem(status=error.status_code, title=error.detail, detail=error.detail, code=code, headers=headers)
+
+
+async def _zero_byte(request: Request, error: Exception) -> Response:
+    # Wherever it stood: no text in Postgres holds one, so nothing is called so.
+    refusal = errors.BadRequest("a text of the request holds a zero byte: send it without")
+    return answer(refusal, path=request.url.path)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

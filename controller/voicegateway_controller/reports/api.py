@@ -1,10 +1,10 @@
 """What the dashboard, the CLI and the demo read."""
 
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from voicegateway_controller.http.auth import Reader
 from voicegateway_controller.http.owned import resources_of
@@ -22,7 +22,14 @@ def _not_a_number(value: Any) -> Any:
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
+def _within_calendar(value: datetime) -> datetime:
+    """Refuse the first and the last year: in UTC, or an hour later, they may lie beyond what can be written down."""
+    if not MINYEAR < value.year < MAXYEAR:
+        raise ValueError("write an instant between the years 2 and 9998")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_within_calendar)]
 Since = Annotated[Instant | None, Query(description="RFC 3339 with a zone, for example 2026-11-21T00:00:00Z.")]
 Until = Annotated[Instant | None, Query(description="RFC 3339 with a zone; now when absent.")]
 Project = Annotated[str | None, Query(description="Only this project; all that the token reaches when absent.")]

@@ -1,9 +1,12 @@
 """Lists in pages: nothing comes twice, nothing is left out, though rows are equal in time; no cursor is made up."""
 
+from datetime import datetime
 from typing import Any
 
 import httpx
 import pytest
+
+from voicegateway_controller.http.pages import Keyset
 
 ROWS = 5
 SESSIONS = """
@@ -69,5 +72,16 @@ async def test_pages_are_the_list(api: httpx.AsyncClient, viewer: dict[str, str]
 @pytest.mark.parametrize("path", [*MADE, "alerts", "prices-records", "config/versions"])
 async def test_a_cursor_that_nobody_gave_is_refused(api: httpx.AsyncClient, viewer: dict[str, str], path: str) -> None:
     answer = await api.get(f"/api/v1/{path}", params={"cursor": "1"}, headers=viewer)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_a_cursor_at_the_end_of_the_calendar_is_refused(
+    api: httpx.AsyncClient, viewer: dict[str, str], at: str
+) -> None:
+    cursor = Keyset("sign-ins", datetime, str).write((at, "0"), filters={"actor": ""})
+
+    answer = await api.get("/api/v1/sign-ins", params={"cursor": cursor}, headers=viewer)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")

@@ -265,6 +265,24 @@ async def test_a_wrong_parameter_is_named(query: str, api: httpx.AsyncClient, vi
     assert response.json()["detail"].startswith(query.partition("=")[0])
 
 
+async def test_an_instant_beyond_the_calendar_is_refused(api: httpx.AsyncClient, viewer: dict[str, str]) -> None:
+    paths = ("costs", "spend", "latency", "requests", "validation", "validation/requests")
+    ends = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00")
+    asked = [(path, {"since": at}) for path in paths for at in ends]
+
+    answers = [(await api.get(f"/api/v1/{path}", params=query, headers=viewer)).status_code for path, query in asked]
+
+    assert answers == [422] * len(asked)
+
+
+async def test_a_zero_byte_is_refused(api: httpx.AsyncClient, viewer: dict[str, str]) -> None:
+    asked = ("costs?project=a%00", "alerts?project=%00", "sessions/%00", "projects/%00", "prices/a%00b")
+
+    answers = [await api.get(f"/api/v1/{address}", headers=viewer) for address in asked]
+
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(400, "bad_request")] * len(asked)
+
+
 async def test_costs_of_any_hours_are_the_sum_of_them(
     api: httpx.AsyncClient, worker: dict[str, str], viewer: dict[str, str], make_ledger: Any
 ) -> None:
