@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -45,7 +46,7 @@ def pools_table(report: dict[str, Any], *, width: int) -> Table:
     return table
 
 
-def simulation_table(answer: dict[str, Any], *, width: int) -> Table:
+def simulation_table(answer: dict[str, Any], *, width: int) -> Group:
     """One row per pool: what it would have made of the traffic."""
     covered = answer["covered_until"] if answer["is_truncated"] else answer["until"]
     title = (
@@ -54,9 +55,7 @@ def simulation_table(answer: dict[str, Any], *, width: int) -> Table:
     if answer["is_truncated"]:
         title += f" (there were more: up to {answer['until']} was asked for)"
     is_wide = width >= WIDE
-    table = Table(
-        title=title, title_justify="left", box=None, padding=(0, 2 if is_wide else 1, 0, 0), header_style="dim"
-    )
+    table = Table(box=None, padding=(0, 2 if is_wide else 1, 0, 0), header_style="dim")
     headings = ["pool", "limit", "holds", "requests", "delayed", "refused", "smallest"]
     headings += ["p95 ms", "peak/min", "peak open", "worst minute"] if is_wide else []
     for heading in headings:
@@ -73,7 +72,10 @@ def simulation_table(answer: dict[str, Any], *, width: int) -> Table:
             cells += [_number(pool["delay_p95_ms"]), _units(pool, pool["peak_per_min"]), _number(pool["peak_open"])]
             cells += [pool["worst_minute"] or "–"]
         table.add_row(*cells)
-    return table
+    parts: list[Text | Table] = [Text(title, style="italic"), table]
+    if any(pool["matched"] and pool["meter"] != "slots" for pool in answer["pools"]):
+        parts.append(Text("smallest: with the burst that the limit has now; declare `burst` beside it", style="dim"))
+    return Group(*parts)
 
 
 def _limit(pool: dict[str, Any]) -> str:
