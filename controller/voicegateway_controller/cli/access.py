@@ -18,7 +18,12 @@ _CHOSEN: Final[list[str]] = []
 Url = Annotated[str | None, typer.Option("--url", envvar="VOICEGATEWAY_URL", help="The controller's address.")]
 Token = Annotated[
     str | None,
-    typer.Option("--token", envvar="VOICEGATEWAY_TOKEN", help="A viewer or admin token.", show_default=False),
+    typer.Option(
+        "--token",
+        envvar="VOICEGATEWAY_TOKEN",
+        help="A token: viewer to look, operator or admin to change.",
+        show_default=False,
+    ),
 ]
 Home = Annotated[Path, typer.Option("--home", envvar="VOICEGATEWAY_HOME", help="The local stack's folder.")]
 
