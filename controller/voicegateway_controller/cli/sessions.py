@@ -43,7 +43,7 @@ def list_live(
     if is_json:
         output.as_json(rows)
     else:
-        output.as_table(COLUMNS, _shown(rows), title=f"{live['calls']} live on {live['workers']} workers")
+        output.as_table(COLUMNS, _shown(rows), title=f"{live['calls']} live in {live['workers']} processes")
 
 
 @app.command()

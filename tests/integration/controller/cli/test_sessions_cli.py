@@ -65,7 +65,7 @@ async def test_live_sessions_are_listed_with_what_they_cost(voicegw: Voicegw, sa
         await voicegw("sessions", "list", *options) for options in ((), ("--json",), ("--project", "beta", "--json"))
     ]
 
-    assert "1 live on 1 workers" in table.out
+    assert "1 live in 1 processes" in table.out
     assert "2.000000000001" in table.out
     assert [each["session_id"] for each in json.loads(listed.out)] == ["AJ_1"]
     assert json.loads(other.out) == []
