@@ -19,6 +19,7 @@ class WireCount:
         "_audio_ms_done",
         "_bytes",
         "_connection",
+        "_ended",
         "_opened_ns",
         "_socket_ns_done",
         "attempt_characters",
@@ -43,11 +44,15 @@ class WireCount:
         self._add_ons: tuple[str, ...] = ()
         self._bytes = 0
         self._connection: object = None
+        self._ended: object = None
+        """The last connection that has ended."""
         self._opened_ns = 0
         self._socket_ns_done = 0
 
     def audio(self, connection: object, opened_ns: int, size_bytes: int) -> None:
-        """Count one binary message of 16-bit mono PCM on a connection."""
+        """Count one binary message of 16-bit mono PCM on a connection; one that has ended refuses it."""
+        if connection is self._ended:
+            return
         if connection is not self._connection:
             self._roll(connection, opened_ns)
         self._bytes += size_bytes
@@ -62,6 +67,7 @@ class WireCount:
         """Note a connection's end."""
         if connection is self._connection:
             self._roll(None, 0)
+            self._ended = connection
 
     def characters(self, count: int) -> None:
         """Count text sent to the vendor."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,6 +91,23 @@ async def test_what_the_socket_refused_was_not_sent(stt: RequestRecord, error: E
         await socket.send_bytes(bytes(3200))
 
     assert count_of(stt).audio_sent_ms() == 100
+
+
+async def test_socket_that_was_written_to_after_its_end_was_open_once(
+    stt: RequestRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ns = 1_000_000_000
+    monkeypatch.setattr(time, "monotonic_ns", lambda: now_ns)
+    socket = opened(ConnectionResetError("closing"))
+    count_of(stt).opened(socket, now_ns)
+    now_ns += 60_000_000_000
+    await socket.close()
+
+    with pytest.raises(ConnectionResetError):
+        await socket.send_bytes(bytes(3200))
+    await socket.close()
+
+    assert (count_of(stt).audio_sent_ms(), count_of(stt).socket_open_ms()) == (0, 60_000)
 
 
 async def test_text_that_the_socket_refused_was_not_sent(tts: RequestRecord) -> None:
