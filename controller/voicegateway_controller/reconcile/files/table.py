@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import islice
@@ -88,6 +88,7 @@ class _Table:
             headings = [str(cell).strip().lower() for cell in cells]
             found = {heading: headings.index(heading) for heading in headings if heading}
             if needed.keys() <= found.keys():
+                self._refuse_twins(headings, needed)
                 self._at = {heading: found[plain] for plain, heading in needed.items()}
                 return
             seen.append(found)
@@ -97,6 +98,16 @@ class _Table:
             f"{self._name} has no column {missing} within its first {HEADING_ROWS_MAX} rows; the nearest row has "
             f"{', '.join(map(repr, nearest)) or 'nothing'}: mend the mapping {self._mapping.name!r}"
         )
+
+    def _refuse_twins(self, headings: Sequence[str], needed: Mapping[str, str]) -> None:
+        """Which of two columns of one name is meant, a net amount or one with tax, cannot be told from the name."""
+        for plain, heading in needed.items():
+            places = [f"column {column}" for column, each in enumerate(headings, start=1) if each == plain]
+            if len(places) > 1:
+                raise UnreadableFile(
+                    f"{self._name}: {' and '.join(places)} are both called {heading!r}, which the mapping "
+                    f"{self._mapping.name!r} reads: rename one of them in the file"
+                )
 
     def take(self, row: Row, window: Window) -> None:
         """Add a row's line, if it is one of the month."""

@@ -167,6 +167,22 @@ def test_errors_name_row_and_column(text: str | bytes, what: str) -> None:
         read(text, SIMPLE)
 
 
+@pytest.mark.parametrize("heads", [["Day", "Model", "Cost", "cost "], ["Cost", "Day", "Model", "Cost"]])
+def test_two_columns_of_one_heading_are_refused_where_the_mapping_reads_it(heads: list[str]) -> None:
+    row = [{"Day": "2026-10-01", "Model": "a"}.get(head, "1") for head in heads]
+    places = [str(n) for n, head in enumerate(heads, start=1) if head.strip().lower() == "cost"]
+
+    for body in (",".join(heads) + "\n" + ",".join(row) + "\n", workbook([list(heads), list(row)])):
+        with pytest.raises(UnreadableFile, match=f"column {' and column '.join(places)} are both called 'Cost'"):
+            read(body, SIMPLE)
+
+
+def test_two_columns_of_a_heading_that_nobody_reads_are_let_be() -> None:
+    statement = read("Day,Note,Model,Note,Cost\n2026-10-01,x,a,y,1\n", SIMPLE)
+
+    assert bill_of(statement) == 10**12
+
+
 def test_encodings_separators_and_commas() -> None:
     mapping = SIMPLE + "encoding: cp1252\ndecimal: ','\ndate_format: '%d.%m.%Y'\n"
     plain = 'Day;Model;Cost\n01.10.2026;Größe;"1.234,56 $"\n'
