@@ -2,9 +2,10 @@
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any, Final
 
 from voicegateway_controller.reconcile.errors import UnreadableFile
@@ -21,6 +22,8 @@ SHEET_ROWS_MAX: Final = 1_048_576
 COLUMNS_MAX: Final = 200
 CELL_CHARS_MAX: Final = 2_000
 DELIMITERS: Final = (",", ";", "\t", "|")
+_NOT_SHOWN_AS_IS: Final = re.compile(r'"[^"]*"|\[[^]]*\]|\\.')
+"""Of a workbook's number format: quoted texts, colours and languages, escaped characters."""
 
 
 class Numeral(str):
@@ -30,7 +33,7 @@ class Numeral(str):
 
 
 Cell = str | date
-"""A datetime where the sheet has one; numbers are texts."""
+"""A datetime where the sheet shows a time of the day; numbers are texts."""
 Row = tuple[int, Sequence[Cell]]
 """Its number as people see it, from 1; and its cells."""
 
@@ -107,10 +110,10 @@ def _workbook(body: bytes, name: str, sheet: str) -> Iterator[Row]:
         chosen = book[sheet] if sheet else book.worksheets[0]
         # Else each row is filled up to the width that the file claims for the sheet.
         chosen.reset_dimensions()
-        for number, cells in enumerate(chosen.iter_rows(values_only=True), start=1):
+        for number, cells in enumerate(chosen.iter_rows(), start=1):
             if number > SHEET_ROWS_MAX or len(cells) > COLUMNS_MAX:
                 raise UnreadableFile(f"{name}, row {number}: more than {COLUMNS_MAX} columns, or rows without end")
-            yield number, [_cell(each, name, number) for each in cells]
+            yield number, [_cell(each.value, each.number_format, name, number) for each in cells]
         book.close()
     except UnreadableFile:
         raise
@@ -134,9 +137,13 @@ def _check_unpacked(body: bytes, name: str) -> None:
         )
 
 
-def _cell(value: Any, name: str, row: int) -> Cell:
+def _cell(value: Any, form: str | None, name: str, row: int) -> Cell:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        # A workbook keeps a day as its midnight: what tells the two apart is whether people see a time of the day.
+        is_instant = value.time() != time.min or "h" in _NOT_SHOWN_AS_IS.sub("", form or "").lower()
+        return value if is_instant else value.date()
     if isinstance(value, date):
         return value
     if isinstance(value, bool):
@@ -148,8 +155,3 @@ def _cell(value: Any, name: str, row: int) -> Cell:
     if text.startswith("#") and text.endswith(("!", "?", "/A", "/0!")):
         raise UnreadableFile(f"{name}, row {row}: a formula says {text}")
     return text
-
-
-def is_instant(cell: date) -> bool:
-    """Say whether a cell of a workbook has a time of the day."""
-    return isinstance(cell, datetime) and (cell.hour, cell.minute, cell.second, cell.microsecond) != (0, 0, 0, 0)

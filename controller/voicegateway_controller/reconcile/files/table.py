@@ -19,7 +19,7 @@ from voicegateway_controller.reconcile.files.numerals import (
     currency_of,
     read_number,
 )
-from voicegateway_controller.reconcile.files.sheet import Cell, Numeral, Row, is_instant, read_rows
+from voicegateway_controller.reconcile.files.sheet import Cell, Numeral, Row, read_rows
 from voicegateway_controller.reconcile.sources.answers import Window
 from voicegateway_controller.reconcile.sources.line_words import category_of
 from voicegateway_controller.reconcile.statement import LineCategory, VendorDocument, VendorLine, VendorStatement
@@ -220,7 +220,7 @@ class _Table:
 
     def _date(self, cell: Cell, window: Window) -> date:
         if isinstance(cell, datetime):
-            return self._utc_day(cell) if is_instant(cell) else cell.date()
+            return self._utc_day(cell)
         if isinstance(cell, date):
             return cell
         form = self._mapping.date_format

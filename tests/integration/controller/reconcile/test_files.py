@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 from pypdf import PdfReader, PdfWriter
 from tests.fixtures.month import MonthPlan, make_month
 
@@ -288,6 +288,23 @@ def test_a_workbooks_doubles_are_what_was_typed() -> None:
         (date(2026, 10, 2), 10_000_000),
         (date(2026, 10, 3), 3_000_000_000_000),
     ]
+
+
+@pytest.mark.parametrize("form", ["yyyy-mm-dd h:mm:ss", "[$-409]m/d/yy h:mm AM/PM", "yyyy-mm-dd", '[$-409]d "h" mmm'])
+def test_midnight_in_a_workbook_is_what_the_same_text_is_in_a_csv(form: str) -> None:
+    mapping = SIMPLE + "zone: Europe/Berlin\n"
+    book = load_workbook(io.BytesIO(workbook([["Day", "Model", "Cost"], [datetime(2026, 10, 2), "a", 1]])))  # noqa: DTZ001 - as above
+    page: Any = book.active
+    page["A2"].number_format = form
+    file = io.BytesIO()
+    book.save(file)
+    has_time = ":" in form
+
+    [of_book] = read(file.getvalue(), mapping, "x.xlsx").lines
+    [of_text] = read(f"Day,Model,Cost\n2026-10-02{' 00:00:00' if has_time else ''},a,1\n", mapping).lines
+
+    assert of_book == of_text
+    assert of_book.day == date(2026, 10, 1 if has_time else 2)
 
 
 def test_a_sheet_is_chosen_by_its_name() -> None:
