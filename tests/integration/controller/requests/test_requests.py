@@ -94,8 +94,9 @@ async def test_pages_hold_every_request_once(api: httpx.AsyncClient, viewer: dic
 WRONG: list[tuple[dict[str, str], int]] = [
     ({"since": "2026-01-01T00:00:00Z"}, 400),
     ({"since": "2020-01-01T00:00:00Z", "until": "2019-01-01T00:00:00Z"}, 400),
-    ({"until": "0001-01-01T00:00:00+23:00"}, 400),
-    ({"since": "9999-12-31T23:59:59-23:00"}, 400),
+    ({"until": "1999-01-01T00:00:00Z"}, 400),
+    ({"until": "0001-01-01T00:00:00+23:00"}, 422),
+    ({"since": "9999-12-31T23:59:59-23:00"}, 422),
     ({"since": "yesterday"}, 422),
     ({"outcome": "fine"}, 422),
     ({"cursor": "AAAA"}, 400),
