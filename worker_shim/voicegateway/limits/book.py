@@ -22,6 +22,8 @@ PLANS_MAX: Final = 1_024
 """Targets × priorities of a process; a job process has a handful."""
 OFFLINE_AFTER_NS: Final = 3 * NS_PER_S
 """A controller that is away for less, while it restarts say, still counts for the fleet: no policy of ours does."""
+STALE_NS: Final = 10 * NS_PER_S
+"""A controller that nobody has asked for so long is not away because it was."""
 ROUND_TRIP_MS: Final = 10
 """Of a waiter's patience this is left for the way of the answer."""
 RETRY_MS_MIN: Final = 100
@@ -77,7 +79,7 @@ class LeaseBook:
         self._plans: dict[tuple[Target, Priority], Plan | None] = {}
         self._line: Line[Waiter, Ticket | Refusal] = Line()
         self._claimed: list[AnyLease] = []
-        self._failing_since_ns = 0
+        self._failing_since_ns = self._sent_ns = 0
         self.revision = -1
         """Of the limits that are known, -1 while none are."""
         self.on_due: Callable[[], None] = lambda: None
@@ -208,6 +210,9 @@ class LeaseBook:
         with self._lock:
             now_ns = self._now_ns()
             needs = self._needs()
+            if now_ns - self._sent_ns > STALE_NS:
+                self._failing_since_ns = 0
+            self._sent_ns = now_ns
             self._claimed = [lease for lease in self._live if _due_ns(lease, now_ns, needs) is not None]
             if len(self._claimed) > CLAIMS_MAX:
                 self._claimed.sort(key=lambda lease: (not lease.waiters, lease.sent_ns))

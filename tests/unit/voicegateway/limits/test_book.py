@@ -411,6 +411,19 @@ def test_nobody_waits_longer_for_a_controller_that_is_away(limit: Any, target: T
     assert not world.book.is_unheard(waiter)
 
 
+def test_that_a_controller_failed_long_ago_says_nothing_of_now() -> None:
+    world = World({**REQUESTS, "offline": "closed"})
+    world.wait()
+    world.fails()
+    world.later(60)
+    world.seq += 1
+    world.book.claims(world.seq)
+    world.later(0.5)
+    waiter, _ = world.wait()
+
+    assert world.book.is_unheard(waiter), "it is slow, for all that is known"
+
+
 def test_a_slow_answer_to_an_older_question_is_no_word_about_a_stream_that_waits() -> None:
     world = World(STREAMS)
     world.admitted(target=STT)
