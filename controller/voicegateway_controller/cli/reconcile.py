@@ -158,7 +158,9 @@ def accept(
     number: Number,
     reason: Annotated[str, typer.Option(help="Why; kept with the corrections.")] = "",
     reference: Annotated[str, typer.Option(help="The invoice's own number.")] = "",
-    is_forced: Annotated[bool, typer.Option("--force", help="Although the vendor may still add to the month.")] = False,
+    is_forced: Annotated[
+        bool, typer.Option("--force", help="Although the vendor may still add to it, or its file has another total.")
+    ] = False,
     is_json: Json = False,
     url: Url = None,
     token: Token = None,

@@ -137,8 +137,8 @@ class Accepting:
 
         Raises:
             NotFound: there is no such reconciliation, or it is not done.
-            Conflict: the books changed since, a newer one is accepted, the vendor may still add to the month, or too
-                much differs.
+            Conflict: the books changed since, a newer one is accepted, the vendor may still add to the month, its file
+                has another total, or too much differs.
         """
         async with raw_connection(self._engine) as connection, connection.transaction():
             run = await self._locked(connection, number)
@@ -235,9 +235,18 @@ class Accepting:
                 f"{run['provider']} may still add to days from {run['settled_until']}: reconcile again after that, or "
                 "accept with force"
             )
+        compared = await store.compared(connection, run["number"])
+        invoice = compared.statement.invoice_pico_usd
+        vendor = int(totals["vendor"])
+        if invoice is not None and invoice != vendor and not is_forced:
+            raise Conflict(
+                f"the file's own total is ${format_usd(invoice)}, and its lines of {run['month']:%Y-%m} come to "
+                f"${format_usd(vendor)}, which is what would be posted as the invoice: see its notes with `voicegw "
+                f"reconcile show {run['number']}`, then mend the file, or accept with force"
+            )
         rows = await sum_month(connection, run["provider"], run["month"])
         # Not their sum alone: what one day has more and another less comes to nothing, and is no less a change.
-        if figures(rows) != figures(await store.compared_rows(connection, run["number"])):
+        if figures(rows) != figures(compared.ours):
             now = sum(row.amount_pico_usd for row in rows)
             raise Conflict(
                 f"the books of {run['provider']} in {run['month']:%Y-%m} changed since: they say ${format_usd(now)}, "

@@ -66,7 +66,7 @@ class VendorStatement(msgspec.Struct, frozen=True, kw_only=True):
     has_amounts: bool
     """Whether it says money at all; Cartesia says credits."""
     invoice_pico_usd: int | None = None
-    """The month's total with tax, when a document says it: a PDF invoice is nothing else."""
+    """The total with tax, when a document says it: a PDF invoice is nothing else. Its lines may come to another sum."""
     notes: tuple[str, ...] = ()
     """What people must know: a field that was missing, a bucket that was cut off."""
 

@@ -158,10 +158,17 @@ PRUNE: Final = (
 )
 
 
-class _Inputs(msgspec.Struct):
+class Told(msgspec.Struct, frozen=True):
+    """What of a statement is read again."""
+
+    invoice_pico_usd: int | None = None
+
+
+class Compared(msgspec.Struct, frozen=True):
     """What of a reconciliation's inputs is read again."""
 
-    ours: list[OurRow]
+    ours: list[OurRow] = []
+    statement: Told = Told()
 
 
 async def declared(connection: Connection, provider: str) -> Declared:
@@ -232,10 +239,10 @@ def encode_inputs(statement: VendorStatement, rows: Sequence[OurRow], known: Dec
     )
 
 
-async def compared_rows(connection: Connection, number: int) -> list[OurRow]:
-    """Return our side as a reconciliation compared it."""
+async def compared(connection: Connection, number: int) -> Compared:
+    """Return what a reconciliation compared."""
     inputs = await connection.fetchval(INPUTS, number, timeout=TIMEOUT_S)
-    return [] if inputs is None else msgspec.json.decode(gzip.decompress(inputs), type=_Inputs).ours
+    return Compared() if inputs is None else msgspec.json.decode(gzip.decompress(inputs), type=Compared)
 
 
 async def fetch_one(connection: Connection, number: int) -> asyncpg.Record | None:

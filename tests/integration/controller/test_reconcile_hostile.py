@@ -26,6 +26,7 @@ from voicegateway_controller.reconcile.accepting import Accepting
 from voicegateway_controller.reconcile.service import Reconciliations
 from voicegateway_controller.reconcile.statement import VendorLine
 from voicegateway_controller.reconcile.view import ReconciliationsView
+from voicegateway_shared.money import format_usd
 from voicegateway_shared.pricing import Catalog
 
 
@@ -101,6 +102,24 @@ async def test_a_closed_month_is_accepted_into_the_open_one_and_taken_back(
     again = await Accepting(engine).accept(1, actor="tester")
     assert again.booked_pico_usd == accepted.booked_pico_usd
     assert await accrued(engine) == 0
+
+
+async def test_a_file_whose_own_total_is_another_is_accepted_only_by_force(
+    db: Any, engine: Any, service: Reconciliations
+) -> None:
+    ours = month()
+    await keep(db, ours)
+    await roll_up(db)
+    sums = sum(row.amount_pico_usd for row in ours)
+    await run(service, statement(bill(ours), invoice_pico_usd=sums + CENT))
+    await run(service, statement(bill(ours), invoice_pico_usd=sums))
+
+    with pytest.raises(Conflict, match=rf"own total is \${format_usd(sums + CENT)}, .* \${format_usd(sums)}, which"):
+        await Accepting(engine).accept(1, actor="tester")
+
+    assert (await Accepting(engine).accept(2, actor="tester")).is_new
+    await Accepting(engine).reverse(2, actor="tester", reason="the other one")
+    assert (await Accepting(engine).accept(1, actor="tester", is_forced=True)).is_new
 
 
 async def test_use_that_comes_after_accepting_is_booked_away_by_the_next_acceptance(

@@ -54,6 +54,7 @@ def read_table(body: bytes, name: str, mapping: ColumnMapping, *, month: date, n
         settled_until=window.next_month,
         grains=mapping.grains,
         has_amounts=any(line.amount_pico_usd is not None for line in table.lines),
+        invoice_pico_usd=table.invoice_pico_usd,
         notes=tuple(table.notes()),
     )
 
@@ -69,6 +70,7 @@ class _Table:
     def __init__(self, name: str, mapping: ColumnMapping) -> None:
         self.lines: list[VendorLine] = []
         self.outside = 0
+        self._outside_pico_usd = 0
         self._name = name
         self._mapping = mapping
         self._zone = ZoneInfo(mapping.zone)
@@ -79,6 +81,7 @@ class _Table:
         self._rates = {currency: Decimal(rate) for currency, rate in mapping.rates.items()}
         self._unknown_units: dict[str, int] = {}
         self._totals: list[int | None] = []
+        self._invoice_pico_usd: int | None = None
 
     def find_headings(self, rows: Iterator[Row]) -> None:
         """Move on to the row that has all mapped columns."""
@@ -117,6 +120,7 @@ class _Table:
         day = self._day(number, cells, window)
         if day is not None and not window.wants(day):
             self.outside += 1
+            self._outside_pico_usd += self._exact_amount(number, cells) or 0
             return
         self.lines.append(self._line(number, cells, day if self._mapping.date_format != "month" else None))
 
@@ -124,13 +128,25 @@ class _Table:
         """What people must know of the file."""
         found = []
         if self.outside:
-            found.append(f"{self.outside} rows are of other months and were left out")
+            money = f", ${format_usd(self._outside_pico_usd)}," if self._mapping.amount else ""
+            found.append(f"{self.outside} rows{money} are of other months and were left out")
         for unit, rows in sorted(self._unknown_units.items()):
             found.append(f"the unit {unit!r} of {rows} rows is not in the mapping: their quantities are not compared")
-        sums = sum(line.amount_pico_usd or 0 for line in self.lines)
-        if self._totals and not self.outside and sums not in self._totals:
-            found.append(f"its total row does not say the sum of its rows, which is ${format_usd(sums)}")
+        if self._totals and self._sum not in self._totals:
+            if self.outside and self._sum + self._outside_pico_usd in self._totals:
+                found.append(f"its total row is of all months: of this one are ${format_usd(self._sum)}")
+            else:
+                found.append(f"its total row does not say the sum of its rows, which is ${format_usd(self._sum)}")
         return found
+
+    @property
+    def invoice_pico_usd(self) -> int | None:
+        """What the file itself says that it comes to; None where it does not."""
+        return self._sum if self._sum in self._totals else self._invoice_pico_usd
+
+    @property
+    def _sum(self) -> int:
+        return sum(line.amount_pico_usd or 0 for line in self.lines)
 
     def _line(self, number: int, cells: Sequence[Cell], day: date | None) -> VendorLine:
         mapping = self._mapping
@@ -139,7 +155,6 @@ class _Table:
         unit = self._unit(self._text(cells, mapping.unit)) if self._text(cells, mapping.quantity) else None
         try:
             quantity = self._quantity(number, cells, unit)
-            amount = self._amount(number, cells)
         except NotExact as error:
             raise UnreadableFile(f"{self._name}, row {number}: {error}") from error
         requests = self._number(number, cells, mapping.requests)
@@ -153,9 +168,15 @@ class _Table:
             meter=mapping.meters.get(self._text(cells, mapping.kind).lower(), unit.meter if unit else ""),
             quantity=quantity,
             requests=None if requests is None else whole(requests),
-            amount_pico_usd=amount,
+            amount_pico_usd=self._exact_amount(number, cells),
             category=category,
         )
+
+    def _exact_amount(self, number: int, cells: Sequence[Cell]) -> int | None:
+        try:
+            return self._amount(number, cells)
+        except NotExact as error:
+            raise UnreadableFile(f"{self._name}, row {number}: {error}") from error
 
     def _amount(self, number: int, cells: Sequence[Cell]) -> int | None:
         mapping = self._mapping
@@ -247,6 +268,8 @@ class _Table:
             # A row that only looks like a total is told as one that does not fit.
             told = None
         self._totals.append(told)
+        if told is not None and not first.strip().lower().startswith("sub"):
+            self._invoice_pico_usd = told
         return True
 
     def _is_skipped(self, cells: Sequence[Cell]) -> bool:

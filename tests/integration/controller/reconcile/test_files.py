@@ -3,6 +3,7 @@
 import io
 import zipfile
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,26 @@ def test_rows_of_other_months_are_left_out_and_told() -> None:
         (date(2026, 10, 1), "a", "a", 1_500_000_000_000),
         (date(2026, 10, 31), "b", "b", 2_000_000_000_000),
     ]
-    assert statement.notes == ("2 rows are of other months and were left out",)
+    assert statement.notes == ("2 rows, $10, are of other months and were left out",)
+    assert statement.invoice_pico_usd is None
+
+
+@pytest.mark.parametrize(
+    ("total", "said", "remark"),
+    [
+        ("8.5", "8.5", "its total row is of all months: of this one are $3.5"),
+        ("3.5", "3.5", ""),
+        ("9", "9", "its total row does not say the sum of its rows, which is $3.5"),
+    ],
+)
+def test_a_total_row_of_other_months_too_is_told(total: str, said: str, remark: str) -> None:
+    rows = "Day,Model,Cost\n2026-09-30,a,5\n2026-10-01,a,1.5\n2026-10-31,b,2\n"
+
+    statement = read(f"{rows}Subtotal,,1\nTotal,,{total}\n", SIMPLE)
+
+    assert bill_of(statement) == 3_500_000_000_000
+    assert statement.notes == ("1 rows, $5, are of other months and were left out", *filter(None, [remark]))
+    assert statement.invoice_pico_usd == int(Decimal(said).scaleb(12))
 
 
 def test_a_total_row_is_compared_and_not_counted() -> None:
