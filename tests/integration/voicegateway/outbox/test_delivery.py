@@ -1,7 +1,10 @@
 """What becomes of settled spans, for everything a controller may answer."""
 
+import contextlib
 import logging
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +16,9 @@ from tests.fixtures.spans import span
 from tests.fixtures.waiting import eventually
 
 from voicegateway.outbox import Outbox, OutboxStats, inspect
+from voicegateway.outbox.answers import Verdict
+from voicegateway.outbox.delivery import Delivery
+from voicegateway.outbox.envelope import Row
 from voicegateway_shared.ids import new_incarnation
 
 FLUSH_S = 30.0
@@ -230,6 +236,33 @@ def test_malformed_span_is_found_and_moved_aside_and_the_others_arrive(
     assert set(sink.received) == set(_numbers(100)) - poison
     assert inspect(directory).dead_letters == 3
     assert all(f"request {request_id}" in caplog.text for request_id in poison)
+
+
+def test_answer_that_does_not_end_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        is_over = threading.Event()
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            # The client may have gone.
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                while not is_over.wait(0.05):
+                    connection.sendall(b"1\r\n \r\n")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        delivery = Delivery(f"http://127.0.0.1:{server.getsockname()[1]}", None)
+        before = time.monotonic()
+        answer = delivery.post([Row(1, "0001", "life", span("0001", outcome="ok"))], timeout_s=0.3)
+        took_s = time.monotonic() - before
+        is_over.set()
+        thread.join()
+        delivery.close()
+
+    assert (answer.verdict, answer.cause) == (Verdict.FAILED, "TimeoutError")
+    assert took_s < 2.0
 
 
 def test_controller_that_calls_everything_malformed_is_not_believed_for_long(
