@@ -53,7 +53,7 @@ test("prices come from all pages, are said as published, and are found by provid
   const table = await screen.findByRole("table", { name: "Prices that hold" });
   const rows = within(table).getAllByRole("row").slice(1);
   expect(rows[0]).toHaveTextContent(/nova-3.*mode: streaming.*\$0\.0048 per 1 minutepromotional: the list says 0\.0077.*94 days old/);
-  expect(rows[1]).toHaveTextContent(/flash.*contract.*0\.5 credits per 1 character\$330 for 2000000 credits \(scale\)since 1 Oct 2026/);
+  expect(rows[1]).toHaveTextContent(/flash.*contract.*0\.5 credits per 1 character\$330 for 2,000,000 credits \(scale\)since 1 Oct 2026/);
   expect(within(table).getAllByRole("link").map((link) => link.getAttribute("href"))).toEqual(
     ["https://deepgram.com/pricing", "https://deepgram.com/pricing"],
   );

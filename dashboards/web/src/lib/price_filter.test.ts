@@ -52,6 +52,7 @@ test.each([
 
 test("amounts are said as published", () => {
   expect(publishedAmount(PRICE)).toBe("$0.0077 per 1 minute");
+  expect(publishedAmount({ ...PRICE, amount: "0.40", per: "1000000 tokens" })).toBe("$0.40 per 1,000,000 tokens");
   expect(publishedAmount({ ...PRICE, amount: "1", currency: "credits", per: "1 character" })).toBe("1 credit per 1 character");
 });
 

@@ -1,5 +1,6 @@
 // Which of the prices somebody wants to see. Pure.
 import type { Price } from "../api/prices";
+import { formatCount } from "./format";
 
 /** By whose word: the vendor's list, or a contract with the organisation's keys or for one project. */
 export const LAYERS = { all: "All", list: "List", contract: "Contract", project: "Project" } as const;
@@ -37,9 +38,10 @@ export function filterPrices(prices: readonly Price[], filter: PriceFilter): Pri
   });
 }
 
-/** What is asked for one unit, as published: "$0.0043 per 1 minute", "2 credits per 1 character". */
+/** What is asked for one unit, as published: "$0.40 per 1,000,000 tokens", "2 credits per 1 character". */
 export function publishedAmount({ amount, currency, per }: Price): string {
-  return currency === "USD" ? `$${amount} per ${per}` : `${amount} ${amount === "1" ? "credit" : "credits"} per ${per}`;
+  const unit = per.replace(/^\d+/, (digits) => formatCount(Number(digits)));
+  return currency === "USD" ? `$${amount} per ${unit}` : `${amount} ${amount === "1" ? "credit" : "credits"} per ${unit}`;
 }
 
 /** An address that a link may lead to; anybody who may set prices writes it, so only the web's own schemes. */

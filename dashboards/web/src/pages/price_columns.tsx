@@ -1,5 +1,6 @@
 // How one price is shown: what for, how much, since when, by whose word.
 import type { Price } from "../api/prices";
+import { formatCount } from "../lib/format";
 import { publishedAmount, safeAddress } from "../lib/price_filter";
 import { formatDay, formatInstant, type Zone } from "../lib/time";
 import { Badge } from "../ui/badge";
@@ -76,7 +77,7 @@ function PriceOf({ of }: Of) {
     of.discount !== null && `${of.discount} of the list price`,
     of.multiplier !== "1" && `times ${of.multiplier}`,
     of.credit_price !== null &&
-      `$${of.credit_price.amount} for ${of.credit_price.credits} credits (${of.credit_price.plan})`,
+      `$${of.credit_price.amount} for ${formatCount(of.credit_price.credits)} credits (${of.credit_price.plan})`,
   ].filter((detail) => detail !== false);
   return (
     <span title={of.note}>
@@ -88,7 +89,7 @@ function PriceOf({ of }: Of) {
       ))}
       {of.tiers?.steps.map((step) => (
         <div key={step.above} className="muted small">
-          above {step.above} {of.tiers?.basis.replaceAll("_", " ")}: {step.amount}
+          above {formatCount(step.above)} {of.tiers?.basis.replaceAll("_", " ")}: {step.amount}
         </div>
       ))}
     </span>
