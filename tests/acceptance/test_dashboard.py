@@ -87,7 +87,7 @@ async def test_page_shows_calls_and_how_fast_vendors_answer(controller: Controll
 
     assert page.url == f"{controller.url}/"
     await expect(page.locator("header")).to_contain_text("Calls live1")
-    await expect(page.locator("header")).to_contain_text("Workers1")
+    await expect(page.locator("header")).to_contain_text("Processes1")
     await expect(page.get_by_role("status").filter(has_text="Connected")).to_be_visible()
     assert complaints == []
 

@@ -41,7 +41,7 @@ export function Header({ page, live, ledger, zone }: HeaderProps) {
         </nav>
         <dl className="header-facts">
           <Fact name="Calls live" value={running && formatCount(running.calls)} />
-          <Fact name="Workers" value={running && formatCount(running.workers)} />
+          <Fact name="Processes" value={running && formatCount(running.workers)} />
           <Fact name="Ledger lag" value={books && lagOf(books)} title={books && lagDetail(books)} />
         </dl>
         <Connection live={live} ledger={ledger} zone={zone} />
