@@ -76,7 +76,7 @@ function columnsFor(
   return [
     { name: "Version", cell: (row) => String(row.number) },
     { name: "What", kind: "wrap", cell: (row) => row.summary || row.kinds.join(", ") },
-    { name: "Layer", cell: (row) => row.layer },
+    { name: "Layer", wideOnly: true, cell: (row) => row.layer },
     { name: "When", wideOnly: true, cell: (row) => formatInstant(row.at, zone) },
     { name: "Who", kind: "wrap", wideOnly: true, cell: (row) => <span className="mono">{row.actor}</span> },
     ...(onAsk === null

@@ -90,7 +90,12 @@ function columnsFor(zone: Zone, onAsk: ((row: Worker) => void) | null): Column<W
       ),
     },
     { name: "State", kind: "wrap", cell: (row) => <State of={row} /> },
-    { name: "Load", kind: "number", cell: (row) => (row.load_permille === null ? "–" : formatPerMille(row.load_permille)) },
+    {
+      name: "Load",
+      kind: "number",
+      wideOnly: true,
+      cell: (row) => (row.load_permille === null ? "–" : formatPerMille(row.load_permille)),
+    },
     { name: "Calls", kind: "number", cell: (row) => formatCount(row.active_jobs ?? row.sessions) },
     {
       name: "Version",

@@ -139,8 +139,8 @@ function columnsFor(
     },
     { name: "State", kind: "wrap", cell: (row) => <State of={row} isOff={isOff(row, off)} zone={zone} /> },
     { name: "Account", wideOnly: true, cell: (row) => <span className="mono">{row.account || "–"}</span> },
-    { name: "p50", kind: "number", cell: (row) => duration(row.ttfb_p50_ms) },
-    { name: "p95", kind: "number", cell: (row) => duration(row.ttfb_p95_ms) },
+    { name: "p50", kind: "number", wideOnly: true, cell: (row) => duration(row.ttfb_p50_ms) },
+    { name: "p95", kind: "number", wideOnly: true, cell: (row) => duration(row.ttfb_p95_ms) },
     ...(onOff === null ? [] : [buttonColumn({ words: "Switch off", nameOf, onClick: onOff })]),
   ];
 }

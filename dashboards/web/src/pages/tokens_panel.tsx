@@ -83,7 +83,7 @@ function columnsFor(zone: Zone, now: number, onRevoke: (row: Token) => void): Co
       cell: (row) => (
         <>
           <div>{row.name}</div>
-          <div className="mono muted small">vgw_{row.id}_…</div>
+          <div className="mono muted small break">vgw_{row.id}_…</div>
         </>
       ),
     },
