@@ -30,7 +30,10 @@ export function KeysPanel({ zone }: { readonly zone: Zone }) {
       polled={keys}
       zone={zone}
       isEmpty={(data) => data.keys.length === 0}
-      empty={{ title: "The vault holds no key", hint: "voicegw keys add openai: workers then need none of their own." }}
+      empty={{
+        title: "The vault holds no key",
+        hint: "voicegw keys add NAME --provider openai: workers then need none of their own.",
+      }}
     >
       {(data) => (
         <>
