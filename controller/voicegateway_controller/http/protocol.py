@@ -17,7 +17,8 @@ from voicegateway_controller.http.addresses import Proxies, counted_as
 from voicegateway_controller.http.settings import HttpSettings
 
 HEADER_BYTES_MAX: Final = 64 * 1024
-"""Of one request's line and headers; ours have 1 KiB, with a browser's cookies 8."""
+"""Of one request's line and headers; ours have 1 KiB, with a browser's cookies 8. Likewise of what stands between two
+parts of its body, or behind the last: nobody reads that here, and a parser keeps it until it ends."""
 _CONNECTED: Final = "connected"
 _IN_HEADERS: Final = "headers"
 _IN_BODY: Final = "body"
@@ -118,6 +119,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Read on, and note since when this request is unfinished."""
         if self.transport.is_closing():
             return
+        self._header_bytes += len(data)
         super().data_received(data)
         if self._phase is _COMPLETE:
             if self._timer is not None:
@@ -125,30 +127,37 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self.transport.is_closing():
             return
-        if self._phase is _IN_BODY:
-            self._arm(self.bounds.body_timeout_s)
-            return
-        self._header_bytes += len(data)
         if self._header_bytes > HEADER_BYTES_MAX:
             self._end("headers_too_large", 431, "headers_too_large", "Headers too large", "send fewer or shorter ones")
             return
-        self._arm(self.bounds.header_timeout_s)
+        self._arm(self.bounds.body_timeout_s if self._phase is _IN_BODY else self.bounds.header_timeout_s)
 
     def on_message_begin(self) -> None:
         """A request begins."""
         self._number += 1
         self._phase = _IN_HEADERS
-        self._header_bytes = 0
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; what is said behind a body comes too late for it to be one."""
+        if self._phase is not _IN_BODY:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Its headers are there."""
         self._phase = _IN_BODY
+        self._header_bytes = 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of its body is there."""
+        self._header_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """All of it is there."""
         self._phase = _COMPLETE
+        self._header_bytes = 0
         super().on_message_complete()
 
     def pause_writing(self) -> None:

@@ -142,6 +142,30 @@ async def test_headers_without_end_are_refused() -> None:
     assert said >= HEADER_BYTES_MAX // 1_100
 
 
+@pytest.mark.parametrize(
+    ("begun", "filler"),
+    [(b"0\r\n", b"X-Filler: " + b"x" * 1_000 + b"\r\n"), (b"0\r\nX: ", b"x" * 1_000), (b"3;", b"x" * 1_000)],
+    ids=["trailers", "one trailer", "an extension of a chunk"],
+)
+async def test_what_stands_around_a_body_has_an_end_too(begun: bytes, filler: bytes) -> None:
+    before = _refused("headers_too_large")
+    async with listening(_World().app, HttpSettings()) as port, Caller(port) as caller:
+        await caller.say(b"POST /echo HTTP/1.1\r\nHost: api\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n" + begun)
+        await _say_until_closed(caller, filler, pause_s=0.0)
+
+    assert _refused("headers_too_large") == before + 1
+
+
+async def test_a_large_body_in_pieces_and_a_trailer_are_read() -> None:
+    piece = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+    async with listening(_World().app, HttpSettings()) as port, Caller(port) as caller:
+        await caller.say(b"POST /echo HTTP/1.1\r\nHost: api\r\nTransfer-Encoding: chunked\r\n\r\n" + piece * 20)
+        await caller.say(b"0\r\nX-Sum: 1\r\n\r\n" + GET)
+        echoed, greeted = await caller.answer(), await caller.answer()
+
+    assert (echoed[0], len(echoed[2]), greeted[0]) == (200, 20 * 0x8000, 200)
+
+
 async def _say_until_closed(caller: Caller, data: bytes, *, pause_s: float) -> int:
     for count in range(100_000):
         try:
