@@ -159,7 +159,11 @@ def accept(
     reason: Annotated[str, typer.Option(help="Why; kept with the corrections.")] = "",
     reference: Annotated[str, typer.Option(help="The invoice's own number.")] = "",
     is_forced: Annotated[
-        bool, typer.Option("--force", help="Although the vendor may still add to it, or its file has another total.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Although the vendor may still add to it, told of no fees of plans, or its file has another total.",
+        ),
     ] = False,
     is_json: Json = False,
     url: Url = None,

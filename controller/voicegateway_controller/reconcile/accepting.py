@@ -50,7 +50,9 @@ TOTALS: Final = """
 SELECT trunc(r.vendor_usd * 1000000000000)::text AS vendor, trunc(r.ours_usd * 1000000000000)::text AS ours,
        trunc(coalesce((SELECT sum(vendor_usd) FROM reconciliation_cell AS c
                        WHERE c.number = r.number AND c.category = 'tax'), 0) * 1000000000000)::text AS tax,
-       (SELECT count(*) FROM reconciliation_part AS p WHERE p.number = r.number AND p.category = 'pending') AS pending
+       (SELECT count(*) FROM reconciliation_part AS p WHERE p.number = r.number AND p.category = 'pending') AS pending,
+       (SELECT -sum(amount_usd) FROM reconciliation_part AS p
+        WHERE p.number = r.number AND p.category = 'plan_fees') AS fees_usd
 FROM reconciliation AS r WHERE r.number = $1
 """
 POSTED: Final = """
@@ -137,8 +139,8 @@ class Accepting:
 
         Raises:
             NotFound: there is no such reconciliation, or it is not done.
-            Conflict: the books changed since, a newer one is accepted, the vendor may still add to the month, its file
-                has another total, or too much differs.
+            Conflict: the books changed since, a newer one is accepted, too much differs; or, unless forced, the vendor
+                may still add to the month, told of no fees of plans, or its file has another total.
         """
         async with raw_connection(self._engine) as connection, connection.transaction():
             run = await self._locked(connection, number)
@@ -234,6 +236,11 @@ class Accepting:
             raise Conflict(
                 f"{run['provider']} may still add to days from {run['settled_until']}: reconcile again after that, or "
                 "accept with force"
+            )
+        if totals["fees_usd"] and not is_forced:
+            raise Conflict(
+                f"{run['provider']} told of no fees, and ${totals['fees_usd'].normalize():f} of plans' fees are in the "
+                "books: accepting would take them out. Reconcile with the invoice's file or total, or accept with force"
             )
         compared = await store.compared(connection, run["number"])
         invoice = compared.statement.invoice_pico_usd

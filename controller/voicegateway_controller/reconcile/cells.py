@@ -22,6 +22,7 @@ Category = Literal[
     "price_change",
     "stale_price",
     "other_context",
+    "plan_fees",
     "credits",
     "tax",
     "rounding",
@@ -29,7 +30,7 @@ Category = Literal[
 ]
 """Why a vendor's amount is not ours."""
 CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
-HARMLESS: Final[frozenset[Category]] = frozenset({"pending", "day_shift", "credits", "tax", "rounding"})
+HARMLESS: Final[frozenset[Category]] = frozenset({"pending", "day_shift", "plan_fees", "credits", "tax", "rounding"})
 """Differences that are as they should be: neither the books nor the invoice are wrong. All others are drift."""
 Confidence = Literal["certain", "likely", "estimated"]
 CONFIDENCES: Final[tuple[Confidence, ...]] = get_args(Confidence)

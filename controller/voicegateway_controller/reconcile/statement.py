@@ -67,6 +67,8 @@ class VendorStatement(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it says money at all; Cartesia says credits."""
     invoice_pico_usd: int | None = None
     """The total with tax, when a document says it: a PDF invoice is nothing else. Its lines may come to another sum."""
+    is_invoice: bool = False
+    """Whether it holds all that is owed: APIs tell usage and what it costs, and seldom what a plan costs."""
     notes: tuple[str, ...] = ()
     """What people must know: a field that was missing, a bucket that was cut off."""
 

@@ -142,11 +142,20 @@ class _Waterfall:
         if category == "usage":
             return False
         if category == "purchase":
+            self._plan_fees(rest)
             side: Category = "vendor_only" if rest.amount > 0 else "ours_only"
             rest.take_all(side, "certain", "a purchase that one side has")
         else:
             rest.take_all(_OF_LINES[category], "certain", f"the vendor's {category} lines less ours")
         return True
+
+    def _plan_fees(self, rest: _Rest) -> None:
+        """Declared fees, where the vendor told of no purchase at all and could not be expected to."""
+        fees = sum(row.amount_pico_usd for row in rest.cell.rows if row.meter == "subscription")
+        if not rest.cell.lines and not self._statement.is_invoice:
+            # What an accepted bill took out of the books is no difference any more.
+            taken = min(max(fees, 0), max(-rest.amount, 0))
+            rest.take("plan_fees", -taken, "certain", "a declared plan's fee; the vendor's API lists no fees")
 
     def _is_early(self, rest: _Rest) -> bool:
         if _is_pending(rest.cell, self._statement):

@@ -55,6 +55,7 @@ def read_table(body: bytes, name: str, mapping: ColumnMapping, *, month: date, n
         grains=mapping.grains,
         has_amounts=any(line.amount_pico_usd is not None for line in table.lines),
         invoice_pico_usd=table.invoice_pico_usd,
+        is_invoice=True,
         notes=tuple(table.notes()),
     )
 

@@ -90,6 +90,7 @@ def _statement(
         grains=(),
         has_amounts=True,
         invoice_pico_usd=total,
+        is_invoice=True,
         notes=("one number for the month: it is compared as a whole",),
     )
 

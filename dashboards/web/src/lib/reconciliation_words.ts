@@ -14,6 +14,7 @@ export const TITLES: Readonly<Record<string, string>> = {
   price_change: "Price change",
   stale_price: "Stale price",
   other_context: "Other tier",
+  plan_fees: "Plan fees",
   credits: "Credits, free tier",
   tax: "Tax",
   rounding: "Rounding",
@@ -34,6 +35,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   price_change: "The vendor charges another price than ours.",
   stale_price: "The vendor charges another price, and ours was last read long ago.",
   other_context: "The vendor charges the price of another tier or mode.",
+  plan_fees: "Fees of declared plans, which the vendor's API does not list: they stand on its invoice.",
   credits: "Money that the vendor takes off.",
   tax: "Tax on the vendor's bill.",
   rounding: "Below the last digit of either side.",
@@ -41,4 +43,4 @@ export const MEANINGS: Readonly<Record<string, string>> = {
 };
 
 /** As they should be: neither the books nor the bill are wrong. */
-export const HARMLESS: ReadonlySet<string> = new Set(["pending", "day_shift", "credits", "tax", "rounding"]);
+export const HARMLESS: ReadonlySet<string> = new Set(["pending", "day_shift", "plan_fees", "credits", "tax", "rounding"]);

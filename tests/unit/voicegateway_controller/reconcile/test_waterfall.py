@@ -12,6 +12,7 @@ from tests.fixtures.reconciling import GRAINS, bill, on, parts, reconcile, rows,
 
 from voicegateway_controller.reconcile.cells import OurRow, RowFacts
 from voicegateway_controller.reconcile.names import Alias
+from voicegateway_controller.reconcile.result import sum_up
 from voicegateway_controller.reconcile.statement import VendorLine
 
 CHAT = {"input_tokens": 1_200, "cache_read_tokens": 200, "output_tokens": 80}
@@ -300,6 +301,39 @@ def test_a_total_holds_the_fees_and_credits_that_it_does_not_name() -> None:
     [cell] = reconcile(statement([whole], grains=()), ours)
     assert (parts([cell]), cell.project) == ({}, "acme")
     assert parts(reconcile(statement([net, taxed], grains=()), ours)) == {}
+
+
+def purchase(meter: str, pico_usd: int) -> OurRow:
+    return msgspec.structs.replace(
+        rows(1, CHAT)[0], kind="purchase", meter=meter, model="plan", price_id="", amount_pico_usd=pico_usd
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "listed", "booked", "expected"),
+    [
+        ({}, None, [("subscription", 50)], {"plan_fees": -50}),
+        ({}, None, [("subscription", 50), ("prepaid", 20)], {"plan_fees": -50, "ours_only": -20}),
+        ({}, None, [("subscription", 50), ("purchase", -50)], {}),
+        ({}, 45, [("subscription", 50)], {"ours_only": -5}),
+        ({}, 50, [("subscription", 50)], {}),
+        ({"is_invoice": True}, None, [("subscription", 50)], {"ours_only": -50}),
+    ],
+)
+def test_a_plans_fee_is_explained_where_an_api_lists_no_fees(
+    changes: dict[str, Any], listed: int | None, booked: list[tuple[str, int]], expected: dict[str, int]
+) -> None:
+    ours = rows(1, CHAT, requests=2)
+    lines = bill(ours)
+    if listed is not None:
+        lines.append(VendorLine(provider="openai", day=None, sku="plan", category="purchase", amount_pico_usd=listed))
+
+    said = statement(lines, **changes)
+    cells = reconcile(said, [*ours, *(purchase(*each) for each in booked)])
+
+    assert parts(cells) == expected
+    drift = sum(abs(amount) for category, amount in expected.items() if category != "plan_fees")
+    assert sum_up(said, cells).drift_pico_usd == drift
 
 
 def test_code_switching_is_a_language_of_the_model() -> None:
