@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, Literal
 
 from voicegateway_shared.budgets import window_at
@@ -59,8 +60,12 @@ class Burn:
 class Outlook:
     """What to expect of one series after an instant. Immutable; made anew whenever somebody asks."""
 
-    def __init__(self, series: Series, now: datetime, zone: tzinfo = UTC) -> None:
+    def __init__(
+        self, series: Series, now: datetime, zone: tzinfo = UTC, *, beside: Series = MappingProxyType({})
+    ) -> None:
+        """What stands beside the requests (fees, packs, credits) is spent, and says nothing of what they will cost."""
         self._series = series
+        self._beside = beside
         self._now = now.astimezone(UTC)
         self._hour = floor_hour(self._now)
         self._zone = zone
@@ -94,7 +99,8 @@ class Outlook:
 
     def month_so_far(self) -> int:
         """Return what was spent in the calendar month of the zone."""
-        return spent_since(self._series, month_of(self._now, self._zone)[0], self._now)
+        start = month_of(self._now, self._zone)[0]
+        return spent_since(self._series, start, self._now) + spent_since(self._beside, start, self._now)
 
     def month_end(self) -> Projected:
         """Return what the calendar month of the zone will come to."""
@@ -130,7 +136,8 @@ class Outlook:
         coming: dict[datetime, int] = {}
         for hour, us in _pieces(self._now, horizon):
             day_before = hour - 24 * HOUR
-            left += (self._series.get(day_before, 0) + coming.get(day_before, 0)) * us // _HOUR_US
+            past = self._series.get(day_before, 0) + self._beside.get(day_before, 0)
+            left += (past + coming.get(day_before, 0)) * us // _HOUR_US
             costs = coming[hour] = self._expected(hour) * us // _HOUR_US
             if costs >= left:
                 return max(hour, self._now) + _MICROSECOND * (us * left // costs)

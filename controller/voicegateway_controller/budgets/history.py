@@ -26,6 +26,9 @@ FRESH_EVERY_S: Final = 5.0
 FRESH: Final = 3 * HOUR
 """Late spans are charged to hours that are over; most of them to these."""
 
+NO_REQUEST: Final = ("", "other")
+"""Modalities of entries that no request caused: fees, packs and credits; what only an accepted invoice knows."""
+
 _Group = tuple[str, str, str, str]
 
 
@@ -35,18 +38,28 @@ class SpendHours:
 
     since: datetime
     groups: Mapping[_Group, Series]
-    _series: dict[Selector, Series] = field(default_factory=dict)
+    _series: dict[tuple[Selector, bool], Series] = field(default_factory=dict)
 
     def of(self, selector: Selector) -> Series:
         """Return what the requests that a budget is about have spent in each hour."""
-        if (series := self._series.get(selector)) is None:
-            series = self._series[selector] = summed(
-                series for group, series in self.groups.items() if selector.matches(_target(group))
+        return self._of(selector, is_requests=True)
+
+    def beside(self, selector: Selector) -> Series:
+        """Return what a budget is about and no request caused, such as fees and credits, in each hour."""
+        return self._of(selector, is_requests=False)
+
+    def _of(self, selector: Selector, *, is_requests: bool) -> Series:
+        key = (selector, is_requests)
+        if (series := self._series.get(key)) is None:
+            series = self._series[key] = summed(
+                series
+                for group, series in self.groups.items()
+                if (group[3] not in NO_REQUEST) is is_requests and selector.matches(_target(group))
             )
         return series
 
     def projects(self) -> dict[str, Series]:
-        """Return each project's spending, and under the empty name that of all."""
+        """Return what each project's requests have spent, and under the empty name those of all."""
         found = {project: self.of(Selector(project=project)) for project in sorted({group[0] for group in self.groups})}
         return {"": self.of(Selector()), **found}
 
@@ -81,7 +94,7 @@ class History:
         start = floor_hour(since.astimezone(UTC))
         async with raw_connection(self._engine) as connection:
             rows = await connection.fetch(
-                load_sql(__package__, "spend_hours"), start, self._rows_max, timeout=TIMEOUT_S
+                load_sql(__package__, "spend_hours"), start, self._rows_max, list(NO_REQUEST), timeout=TIMEOUT_S
             )
         if len(rows) == self._rows_max:
             # The oldest hour is there in part only.

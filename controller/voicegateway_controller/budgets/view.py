@@ -43,7 +43,8 @@ class _Outlooks:
             return None
         key = (selector, zone)
         if (made := self._made.get(key)) is None:
-            made = self._made[key] = Outlook(self.hours.of(selector), self._now, ZoneInfo(zone))
+            series, beside = self.hours.of(selector), self.hours.beside(selector)
+            made = self._made[key] = Outlook(series, self._now, ZoneInfo(zone), beside=beside)
         return made
 
 

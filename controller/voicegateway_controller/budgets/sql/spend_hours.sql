@@ -1,4 +1,4 @@
--- What was spent in each hour by whom, the newest hours first. $1 since, $2 limit.
+-- What was spent in each hour by whom, the newest hours first. $1 since, $2 limit, $3 modalities of what is no request.
 SELECT
     hour,
     project,
@@ -9,6 +9,6 @@ SELECT
 FROM rollup_hour
 WHERE hour >= $1
 GROUP BY hour, project, agent, provider, modality
-HAVING sum(amount_usd) > 0
+HAVING sum(amount_usd) > 0 OR modality = ANY ($3)
 ORDER BY hour DESC
 LIMIT $2

@@ -51,6 +51,19 @@ async def test_hours_are_summed_for_whom_a_budget_is_about(db: Any, engine: Asyn
     assert list(hours.projects()) == ["", "acme", "beta"]
 
 
+async def test_what_no_request_caused_stands_beside(db: Any, engine: AsyncEngine) -> None:
+    await _spend(db, {THIS: "1"})
+    await _spend(db, {THIS - 9 * HOUR: "50", THIS: "-0.25"}, project="_shared", modality="")
+    await _spend(db, {THIS - 9 * HOUR: "2"}, project="_shared", modality="other")
+
+    hours = await History(engine).hours(NOW)
+
+    assert hours.of(Selector()) == {THIS: 1_000_000_000}
+    assert hours.beside(Selector()) == {THIS - 9 * HOUR: 52_000_000_000, THIS: -250_000_000}
+    assert hours.beside(Selector(project="acme")) == {}
+    assert hours.projects() == {"": {THIS: 1_000_000_000}, "_shared": {}, "acme": {THIS: 1_000_000_000}}
+
+
 async def test_the_newest_hours_are_read_again_after_seconds_and_all_after_minutes(
     db: Any, engine: AsyncEngine
 ) -> None:

@@ -176,3 +176,15 @@ def test_money_runs_out_before_an_instant_exactly_when_more_than_it_is_foretold_
 
 def test_series_are_summed_hour_by_hour() -> None:
     assert summed([{NOW: 1}, {NOW: 2, NOW + HOUR: 3}]) == {NOW: 3, NOW + HOUR: 3}
+
+
+def test_a_fee_is_spent_and_foretells_nothing() -> None:
+    spent = {NOW.replace(minute=0): 600}
+    fee = {NOW.replace(day=1, hour=0, minute=0): 50_000}
+
+    plain, with_fee = Outlook(spent, NOW), Outlook(spent, NOW, beside=fee)
+
+    assert (with_fee.weeks, with_fee.burn) == (plain.weeks, plain.burn)
+    assert with_fee.month_so_far() == plain.month_so_far() + 50_000
+    assert with_fee.month_end().likely_nano_usd == plain.month_end().likely_nano_usd + 50_000
+    assert with_fee.runs_out_at(10_000, None) == plain.runs_out_at(10_000, None) is not None
