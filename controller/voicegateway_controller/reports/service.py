@@ -16,6 +16,7 @@ from voicegateway_controller.http.pages import Keyset
 from voicegateway_controller.ledger import bucket_middle_ms
 from voicegateway_controller.logs import get_logger
 from voicegateway_controller.reports import schemas
+from voicegateway_shared.wire import SyncRequest
 
 ROWS_MAX: Final = 5_000
 """Rows of one report: a year of days, a month of hours per provider; beyond that people want an export."""
@@ -156,7 +157,7 @@ class Reports:
         amounts = {(row["session_id"], row["project"]): row["amount_usd"] for row in rows}
         return schemas.Live(
             calls=len(running),
-            workers=len(holders),
+            workers=sum(access.projects is None or _carries(each, access) for each in holders),
             sessions=[
                 schemas.LiveSession(
                     session_id=each.session_id,
@@ -182,6 +183,11 @@ class Reports:
                 load_sql(__package__, name), *arguments, timeout=TIMEOUT_S
             )
         return rows
+
+
+def _carries(holder: SyncRequest, access: Access) -> bool:
+    """Say whether a process carries a call that somebody reaches: how many there are beside them is not theirs."""
+    return any(access.allows(session.project) for session in holder.sessions or ())
 
 
 def _floor_hour(instant: datetime) -> datetime:

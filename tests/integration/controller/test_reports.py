@@ -193,7 +193,7 @@ async def test_latency(books: httpx.AsyncClient, viewer: dict[str, str]) -> None
 
 
 async def test_sessions_and_what_is_live(
-    books: httpx.AsyncClient, viewer: dict[str, str], worker: dict[str, str]
+    books: httpx.AsyncClient, viewer: dict[str, str], worker: dict[str, str], make_token: Any
 ) -> None:
     running = {
         "session_id": "AJ_1", "project": "acme", "agent": "receptionist", "room": "call-1", "started_at": _iso(NOW),
@@ -206,6 +206,7 @@ async def test_sessions_and_what_is_live(
         assert (await books.post("/v1/sync", content=json.dumps(message), headers=worker)).status_code == 200
 
     live = (await books.get("/api/v1/live", headers=viewer)).json()
+    others = (await books.get("/api/v1/live", headers=await make_token(Role.VIEWER, projects=["beta"]))).json()
     sessions = (await books.get("/api/v1/sessions", params={"limit": 5}, headers=viewer)).json()
 
     assert live == {
@@ -214,6 +215,7 @@ async def test_sessions_and_what_is_live(
         "sessions": [fresh | {"amount_usd": "0"}, running | {"amount_usd": "0.0502688"}],
         "may_end": False,
     }
+    assert others == {"calls": 0, "workers": 0, "sessions": [], "may_end": False}
     assert sessions == {
         "rows": [
             {
