@@ -45,6 +45,16 @@ async def test_what_is_used_is_there_with_its_price_and_without_one(
     )
 
 
+@pytest.mark.usefixtures("used")
+async def test_an_allowance_is_no_model(api: httpx.AsyncClient, viewer: dict[str, str], db: Any) -> None:
+    await db.execute(
+        "INSERT INTO rollup_hour VALUES (date_trunc('hour', now()), '_shared', '', 'openai', 'openai-free', '',"
+        " 'allowance', 0, 0, 0, -1, 0, 0)"
+    )
+
+    assert set(await _all(api, viewer, only="used")) == {"openai/gpt-4.1-mini llm", "openai/gpt-99 llm"}
+
+
 async def test_all_that_is_priced_or_declared_is_there(
     api: httpx.AsyncClient, viewer: dict[str, str], make_token: Any
 ) -> None:
