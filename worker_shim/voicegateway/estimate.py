@@ -35,6 +35,12 @@ def written_tokens(audio_ms: int) -> int:
     return -(-audio_ms * WRITTEN_TOKENS_PER_S // 1000)
 
 
+def transcription_tokens(audio_ms: int) -> dict[str, int]:
+    """Estimate what a transcription by the token takes and makes."""
+    heard = heard_tokens(audio_ms)
+    return {"input_tokens": heard, "input_audio_tokens": heard, "output_tokens": written_tokens(audio_ms)}
+
+
 def input_tokens(chat_ctx: Any) -> int:
     """Estimate the prompt's tokens from a LiveKit `ChatContext`: characters / 4, rounded up, plus 4 a message."""
     total = 0

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from voicegateway import estimate
 from voicegateway.identity import Identity
 from voicegateway.node_count import NodeCount
+from voicegateway.turn_count import TurnCount
 from voicegateway.wire_count import WireCount
 from voicegateway_shared.ids import RequestId, new_request_id
 from voicegateway_shared.usage import Modality, Outcome
@@ -175,6 +176,8 @@ class RequestRecord:
     told: dict[str, dict[str, int]] = field(default_factory=dict)
 
     wire: WireCount | None = None
+    turns: TurnCount | None = None
+    """What the vendor of a transcription by the token has taken and not told."""
     node: NodeCount | None = None
     """What slots of a local model did for it; None of what a vendor serves."""
 
@@ -276,6 +279,8 @@ class RequestRecord:
         if self.modality == "tts" and self._bills_tokens():
             return self.untold > 0 or (not any(self.tts_tokens) and not self.is_free)
         if self._bills_heard_tokens() and self.mode == "batch" and not (self.vendor_usage or self.is_free):
+            return True
+        if self._untold_turns_ms():
             return True
         is_known = self.node is not None or (self.is_push_whole and not (self.modality == "stt" and self.untold))
         is_upper_bound = self.seen_wire is None and not is_known and not self.is_free
@@ -389,12 +394,22 @@ class RequestRecord:
         return counted
 
     def _heard_tokens(self, audio_ms: int) -> dict[str, int]:
-        """The vendor's tokens of what it heard; an estimate for a recording of which it told nothing."""
-        if self.vendor_usage or self.mode != "batch":
-            times = 1 + self.untold if self.mode == "batch" else 1
-            return {meter: times * quantity for meter, quantity in self.vendor_usage.items()}
-        heard = estimate.heard_tokens(audio_ms)
-        return {"input_tokens": heard, "input_audio_tokens": heard, "output_tokens": estimate.written_tokens(audio_ms)}
+        """The vendor's tokens of what it heard; an estimate for a recording, or a turn, of which it told nothing."""
+        if self.mode != "batch":
+            counted = dict(self.vendor_usage)
+            for turn_ms in self._untold_turns_ms():
+                for meter, tokens in estimate.transcription_tokens(turn_ms).items():
+                    counted[meter] = counted.get(meter, 0) + tokens
+            return counted
+        if self.vendor_usage:
+            return {meter: (1 + self.untold) * quantity for meter, quantity in self.vendor_usage.items()}
+        return estimate.transcription_tokens(audio_ms)
+
+    def _untold_turns_ms(self) -> list[int]:
+        """Of a stream that has ended: while it is open, its vendor will tell."""
+        if self.turns is None or self.outcome is None or not self._bills_heard_tokens():
+            return []
+        return list(self.turns.untold_ms.values())
 
     def _tts_usage(self) -> dict[str, int]:
         counted = {"characters_pushed": self.pushed}

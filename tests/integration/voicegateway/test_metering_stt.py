@@ -9,10 +9,10 @@ from livekit import rtc
 from livekit.agents import APIConnectionError, APIStatusError, stt
 from tests.fixtures.waiting import eventually
 from tests.integration.testing_vendors.bench import NO_RETRY, RETRY, silence, speech
-from tests.integration.voicegateway.metering import metering, settled
+from tests.integration.voicegateway.metering import metering, settled, total
 from tests.integration.voicegateway.plugin_use import SAID, UTTERANCE_MS, converse, transcribe, utterance
 
-from voicegateway.testing.vendors import FaultKind, FaultRule, TruthRecord, read_truth
+from voicegateway.testing.vendors import FaultKind, FaultRule, OpenAIOptions, TruthRecord, read_truth
 from voicegateway_shared.telemetry import attributes as names
 
 
@@ -238,3 +238,20 @@ async def test_each_stream_inside_a_fallback_adapter_has_its_own_record(tmp_path
     assert by_model[("nova-2", "error")] == 0
     billed = {bill.request_id: bill.usage["audio_sent_ms"] for bill in bills}
     assert {r[names.RESPONSE_ID]: r.usage["audio_sent_ms"] for r in records if names.RESPONSE_ID in r.facts} == billed
+
+
+async def test_turn_that_is_transcribed_when_its_stream_is_left_is_estimated(tmp_path: Path) -> None:
+    async with metering(tmp_path, openai=OpenAIOptions(transcript_ms=200)) as meter:
+        given = meter.sims.openai.plugin_kwargs()
+        plugin = meter.gateway.stt("openai/gpt-4o-mini-transcribe", use_realtime=True, **given)
+        async with plugin.stream(conn_options=NO_RETRY) as stream:
+            for frame in (*silence(ms=300), *speech(ms=900), *silence(ms=1_000)):
+                stream.push_frame(frame)
+            await eventually(lambda: any(each.turns and each.turns.untold_ms for each in meter.runtime._open.values()))
+        record, bills = await settled(meter, plugin)
+
+    [turn] = [bill for bill in bills if "input_tokens" in bill.usage]
+    heard = ("input_tokens", "input_audio_tokens")
+    assert record.billed(*heard) == total([turn], *heard)
+    assert record.usage["output_tokens"] > 0
+    assert (record.outcome, record.is_estimated) == ("ok", True)
