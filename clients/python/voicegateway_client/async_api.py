@@ -1,6 +1,6 @@
 """The API's routes, for asyncio.
 
-Made by `make clients` from clients/openapi.json (sha256 1797ef27d443875637d42a737a1f78f23cc39603717d5e64ad226e18f66106ec); change the routes, not this.
+Made by `make clients` from clients/openapi.json (sha256 e8623e6a0635faf8a04717574e88349a0070b3fc541f8832aa26ff9ef4050fb9); change the routes, not this.
 """
 # ruff: noqa: A002, E501
 
@@ -876,7 +876,9 @@ class AsyncLedgerRoutes:
     async def begin(self, body: dict[str, Any], *, idempotency_key: str | None = None) -> m.Rerating:
         """Rate a part of the past anew
 
-        Begin a run; a runner works on it within a second or so. A dry run, unless `is_dry_run` is false."""
+        Begin a run; a runner works on it within a second or so. A dry run, unless `is_dry_run` is false.
+
+        409 when it is no dry run, about months whose invoice was accepted, and does not say `allow_accepted`."""
         return cast(
             "m.Rerating",
             await self._transport.ask(

@@ -1,6 +1,6 @@
 """What the API takes and answers.
 
-Made by `make clients` from clients/openapi.json (sha256 1797ef27d443875637d42a737a1f78f23cc39603717d5e64ad226e18f66106ec); change the routes, not this.
+Made by `make clients` from clients/openapi.json (sha256 e8623e6a0635faf8a04717574e88349a0070b3fc541f8832aa26ff9ef4050fb9); change the routes, not this.
 """
 # ruff: noqa: E501
 
@@ -1249,6 +1249,16 @@ class ModelsPage(TypedDict):
     """Send it as `cursor` for the next page; null: this is the last."""
 
 
+class MovedMonth(TypedDict):
+    """A month whose invoice was accepted, and by how much a run moves its books away from it."""
+
+    difference_usd: str
+    month: str
+    provider: str
+    reconciliation: int
+    """The accepted one: reconcile the month again, and accept that."""
+
+
 class NewKey(TypedDict):
     """A key to be sealed."""
 
@@ -1846,6 +1856,8 @@ class RequestsRequestRow(TypedDict):
 class RerateDetail(TypedDict):
     """One run and what it changed so far."""
 
+    accepted: "list[MovedMonth]"
+    """What it changes of months whose invoice was accepted."""
     changes: "list[LedgerReratingChange]"
     """The largest differences first; at most 5,000."""
     rerating: "Rerating"

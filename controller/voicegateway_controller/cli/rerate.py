@@ -38,6 +38,9 @@ def rerate(
     may_lose_price: Annotated[
         bool, typer.Option("--allow-unrated", help="Let requests lose a price that nothing replaces.")
     ] = False,
+    may_leave_invoices: Annotated[
+        bool, typer.Option("--accepted", help="With --yes: also in months whose invoice was accepted.")
+    ] = False,
     as_of: Annotated[
         str | None, typer.Option(help="By the prices as they were known at this instant (UTC); default: now.")
     ] = None,
@@ -86,7 +89,9 @@ def rerate(
             raise typer.Exit(1)
         # By the very prices that the answer was about.
         asked |= {name: seen["rerating"][name] for name in ("as_of", "until")}
-    done = _begun(client, {**asked, "is_dry_run": False}, is_quiet=is_json)
+        # And what it says of accepted invoices was seen.
+        may_leave_invoices = True
+    done = _begun(client, {**asked, "is_dry_run": False, "allow_accepted": may_leave_invoices}, is_quiet=is_json)
     _show(done, is_by_day=is_by_day, is_json=is_json)
 
 
@@ -159,6 +164,8 @@ def _show(found: dict[str, Any], *, is_by_day: bool, is_json: bool) -> None:
         output.line(f"{title}.")
     for text in _remarks(run):
         output.line(text, style="yellow")
+    for text in _warnings(found):
+        output.line(text, style="red")
 
 
 def _rows(changes: Iterable[dict[str, Any]], *, is_by_day: bool) -> list[dict[str, Any]]:
@@ -190,6 +197,17 @@ def _remarks(run: dict[str, Any]) -> Iterable[str]:
         yield f"{count} requests could not be rated; the runner's log says why."
     if count := run["still_unrated"]:
         yield f"{count} requests still have no price."
+
+
+def _warnings(found: dict[str, Any]) -> Iterable[str]:
+    """Which accepted invoices the books leave, and by how much."""
+    verb = "would be" if found["rerating"]["is_dry_run"] else "are"
+    for each in found["accepted"]:
+        yield (
+            f"{each['provider']} {each['month']}: its invoice was accepted (reconciliation {each['reconciliation']}), "
+            f"and the books {verb} {_signed(Decimal(each['difference_usd']))} USD away from it: reconcile and accept "
+            "the month again."
+        )
 
 
 def _list(client: ApiClient, *, is_json: bool) -> None:

@@ -12,7 +12,7 @@ from voicegateway_controller.ledger.api import plain
 from voicegateway_controller.ledger.rerating import schemas
 from voicegateway_controller.ledger.rerating.selection import Selection
 from voicegateway_controller.ledger.rerating.service import Reratings
-from voicegateway_controller.ledger.rerating.store import Run, StoredChange
+from voicegateway_controller.ledger.rerating.store import MovedMonth, Run, StoredChange
 
 router = APIRouter(prefix="/api/v1/ledger/reratings", tags=["ledger"])
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -27,7 +27,10 @@ async def reratings(request: Request, access: Reader) -> schemas.Reratings:
 
 @router.post("", summary="Rate a part of the past anew", openapi_extra=takes(schemas.NewRerating))
 async def begin(request: Request, access: Operator) -> schemas.Rerating:
-    """Begin a run; a runner works on it within a second or so. A dry run, unless `is_dry_run` is false."""
+    """Begin a run; a runner works on it within a second or so. A dry run, unless `is_dry_run` is false.
+
+    409 when it is no dry run, about months whose invoice was accepted, and does not say `allow_accepted`.
+    """
     _check(access)
     asked = await read_model(request, schemas.NewRerating, kind="rerating")
     selection = Selection(**asked.model_dump(exclude={"reason", "is_dry_run"}))
@@ -43,7 +46,11 @@ async def rerating(request: Request, access: Reader, number: Number) -> schemas.
     _check(access)
     runs = _runs(request)
     run = await runs.get(number)
-    return schemas.RerateDetail(rerating=_run(run), changes=[_change(each) for each in await runs.changes(number)])
+    return schemas.RerateDetail(
+        rerating=_run(run),
+        accepted=[_moved(each) for each in await runs.moved_months(number)],
+        changes=[_change(each) for each in await runs.changes(number)],
+    )
 
 
 @router.delete("/{number}", summary="Stop a re-rating")
@@ -74,6 +81,15 @@ def _change(change: StoredChange) -> schemas.Change:
         before_usd=plain(change.before_usd),
         after_usd=plain(change.after_usd),
         difference_usd=plain(change.after_usd - change.before_usd),
+    )
+
+
+def _moved(each: MovedMonth) -> schemas.MovedMonth:
+    return schemas.MovedMonth(
+        provider=each.provider,
+        month=f"{each.month:%Y-%m}",
+        reconciliation=each.reconciliation,
+        difference_usd=plain(each.difference_usd),
     )
 
 

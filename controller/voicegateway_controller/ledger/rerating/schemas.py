@@ -21,6 +21,9 @@ class NewRerating(BaseModel):
     until: datetime | None = Field(default=None, description="Charged before this instant; default: now.")
     only_unrated: bool = Field(default=False, description="Only requests of which a part has no price.")
     allow_unrated: bool = Field(default=False, description="Let requests lose a price that nothing replaces.")
+    allow_accepted: bool = Field(
+        default=False, description="Also in months whose invoice was accepted: their books leave the invoice."
+    )
     as_of: datetime | None = Field(
         default=None, description="By the prices as they were known then; default: now. A dry run says which it took."
     )
@@ -73,10 +76,20 @@ class Change(BaseModel):
     difference_usd: str
 
 
+class MovedMonth(BaseModel):
+    """A month whose invoice was accepted, and by how much a run moves its books away from it."""
+
+    provider: str
+    month: str
+    reconciliation: int = Field(description="The accepted one: reconcile the month again, and accept that.")
+    difference_usd: str
+
+
 class RerateDetail(BaseModel):
     """One run and what it changed so far."""
 
     rerating: Rerating
+    accepted: list[MovedMonth] = Field(description="What it changes of months whose invoice was accepted.")
     changes: list[Change] = Field(description="The largest differences first; at most 5,000.")
 
 

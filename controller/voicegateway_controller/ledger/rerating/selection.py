@@ -27,6 +27,8 @@ class Selection:
     only_unrated: bool = False
     allow_unrated: bool = False
     """Whether a request that has a price may lose it: when a price was wrong and none replaces it."""
+    allow_accepted: bool = False
+    """Whether months may change whose invoice was accepted: the books are another sum than the invoice then."""
     as_of: datetime | None = None
     """By the prices as they were known then; None for now."""
 

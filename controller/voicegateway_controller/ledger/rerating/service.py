@@ -11,9 +11,11 @@ from voicegateway_controller.db.engine import Connection, raw_connection
 from voicegateway_controller.errors import Conflict, NotFound
 from voicegateway_controller.ledger.rerating import store
 from voicegateway_controller.ledger.rerating.selection import AHEAD, FIRST_DAY, LAST_DAY, Selection, stretches
-from voicegateway_controller.ledger.rerating.store import Run, StoredChange
+from voicegateway_controller.ledger.rerating.store import MovedMonth, Run, StoredChange
 
 RUNS_MAX: Final = 200
+MONTHS_MAX: Final = 12
+"""Accepted months that a refusal names."""
 CHANGES_MAX: Final = 5_000
 """Rows of what a run changed that are shown; its sums hold all of it."""
 
@@ -27,11 +29,14 @@ class Reratings:
     async def create(self, selection: Selection, *, reason: str, actor: str, is_dry_run: bool) -> Run:
         """Write down a run; a runner begins with it within a second or so, after those that were asked for before.
 
-        Raises BadRequest with the reason when it cannot be meant, DatabaseUnavailable when it could not be stored.
+        Raises BadRequest with the reason when it cannot be meant, Conflict when it is about months whose invoice was
+        accepted and does not say so, DatabaseUnavailable when it could not be stored.
         """
         async with raw_connection(self._engine) as connection, connection.transaction():
             now = await store.now(connection)
             selection.check(reason, now=now)
+            if not is_dry_run and not selection.allow_accepted:
+                await _refuse_accepted(connection, selection, now=now)
             run = await begin(
                 connection, selection, reason=reason, actor=actor, is_dry_run=is_dry_run, is_automatic=False, now=now
             )
@@ -57,6 +62,11 @@ class Reratings:
         async with raw_connection(self._engine) as connection:
             return await store.changes(connection, number, CHANGES_MAX)
 
+    async def moved_months(self, number: int) -> list[MovedMonth]:
+        """Return by how much a run moves, or would move, the books of accepted months away from their invoices."""
+        async with raw_connection(self._engine) as connection:
+            return await store.moved_months(connection, number)
+
     async def cancel(self, number: int, *, by: str) -> Run:
         """Stop a run where it is; what it booked stays. Conflict when it is over, NotFound when there is none."""
         async with raw_connection(self._engine) as connection, connection.transaction():
@@ -68,6 +78,17 @@ class Reratings:
             run = await self.get(number)
             raise Conflict(f"re-rating {number} is {run.state} already")
         return run
+
+
+async def _refuse_accepted(connection: Connection, selection: Selection, *, now: datetime) -> None:
+    found = await store.accepted_within(connection, selection, selection.until or now + AHEAD, MONTHS_MAX)
+    if found:
+        months = ", ".join(f"{provider} {month:%Y-%m}" for provider, month in found)
+        raise Conflict(
+            f"the invoice of {months} was accepted, and its requests would be rated anew: the books would be another "
+            "sum than the invoice. See by how much with a dry run; say allow_accepted (--accepted) if that is meant, "
+            "then reconcile and accept again"
+        )
 
 
 def _written_down(action: str, run: Run, *, by: str) -> Change:

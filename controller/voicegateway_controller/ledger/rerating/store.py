@@ -94,6 +94,17 @@ class StoredChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MovedMonth:
+    """What a run changed of a month whose invoice was accepted."""
+
+    provider: str
+    month: date
+    reconciliation: int
+    """The accepted one."""
+    difference_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unrated:
     """A model that has requests without a price."""
 
@@ -261,6 +272,29 @@ async def advance(
 async def changes(connection: Connection, number: int, rows_max: int) -> list[StoredChange]:
     """Return what a run changed, the largest differences first."""
     return [StoredChange(**row) for row in await connection.fetch(_sql("changes"), number, rows_max)]
+
+
+async def moved_months(connection: Connection, number: int) -> list[MovedMonth]:
+    """Return by how much a run moves the books of accepted months away from their invoices."""
+    return [MovedMonth(**row) for row in await connection.fetch(_sql("moved_months"), number)]
+
+
+async def accepted_within(
+    connection: Connection, selection: Selection, until: datetime, rows_max: int
+) -> list[tuple[str, date]]:
+    """Return providers and months whose invoice was accepted, with requests that a run would be about."""
+    rows = await connection.fetch(
+        _sql("accepted_within"),
+        selection.provider,
+        selection.model,
+        selection.project,
+        selection.since,
+        until,
+        selection.only_unrated,
+        rows_max,
+        timeout=READ_TIMEOUT_S,
+    )
+    return [(row["provider"], row["month"]) for row in rows]
 
 
 async def unrated(connection: Connection, rows_max: int) -> list[Unrated]:

@@ -3,16 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.fixtures.rerating import CHEAP, DEAR, a_rerater, book_calls
+from tests.fixtures.rerating import CHEAP, DEAR, a_rerater, accept_total, book_calls
 from tests.fixtures.voicegw import Voicegw
 
 from voicegateway_controller.access import Role, create_token
 from voicegateway_controller.ledger.rerating import Reratings
+from voicegateway_controller.reconcile.accepting import Accepting
 
 
 @pytest_asyncio.fixture
@@ -50,3 +52,27 @@ async def test_look_then_book_then_nothing_is_left_to_do(voicegw: Voicegw, engin
     assert "0 of 5 requests changed." in again.out
     assert "a correction" in listed.out
     assert [run.is_dry_run for run in await Reratings(engine).newest()] == [False, False, True, True]
+
+
+async def test_books_leave_an_accepted_invoice_only_when_that_is_said(voicegw: Voicegw, engine: AsyncEngine) -> None:
+    await accept_total(engine, "0.03")
+    month = datetime.now(UTC).strftime("%Y-%m")
+
+    looked = await voicegw("rerate", "--dry-run", "--provider", "acme", "--json")
+    seen = await voicegw("rerate", "--dry-run", "--provider", "acme")
+    refused = await voicegw("rerate", "--reason", "a correction", "--yes")
+    elsewhere = await voicegw("rerate", "--reason", "a correction", "--yes", "--provider", "other")
+    booked = await voicegw("rerate", "--reason", "a correction", "--yes", "--accepted")
+    await Accepting(engine).reverse(1, actor="test", reason="the draft")
+    since = await voicegw("rerate", "--reason", "a correction", "--yes")
+
+    assert json.loads(looked.out)["accepted"] == [
+        {"provider": "acme", "month": month, "reconciliation": 1, "difference_usd": "0.012"}
+    ]
+    assert f"acme {month}: its invoice was accepted (reconciliation 1), and the books would be +0.012 USD" in seen.out
+    assert refused.code != 0
+    assert f"the invoice of acme {month} was accepted" in refused.err
+    assert "--accepted" in refused.err
+    assert elsewhere.code == 0
+    assert f"acme {month}: its invoice was accepted (reconciliation 1), and the books are +0.012 USD" in booked.out
+    assert "0 of 5 requests changed." in since.out

@@ -7,18 +7,12 @@ import asyncpg
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.fixtures.rerating import CHEAP, HEAD, UNKNOWN, a_rerater, book_calls, prices, rerate
+from tests.fixtures.rerating import CHEAP, HEAD, UNKNOWN, a_rerater, accept_total, book_calls, prices, rerate
 
 from voicegateway_controller.access import Role
-from voicegateway_controller.alerts import Alerts
 from voicegateway_controller.ledger.rerating import Reratings, Selection, service
 from voicegateway_controller.ledger.rerating.arrival import PriceArrival, rateable
 from voicegateway_controller.ledger.rerating.store import Unrated
-from voicegateway_controller.reconcile.accepting import Accepting
-from voicegateway_controller.reconcile.files import manual_total
-from voicegateway_controller.reconcile.service import Reconciliations, Wanted
-from voicegateway_controller.reconcile.statement import VendorStatement
-from voicegateway_controller.reconcile.threshold import Threshold
 from voicegateway_shared.pricing import Catalog, Managed, Scope
 from voicegateway_shared.pricing.managed import Provenance, read_row, source_of
 
@@ -66,14 +60,7 @@ async def test_what_an_accepted_invoice_has_paid_gets_no_price_by_itself(
     api: httpx.AsyncClient, worker: dict[str, str], db: "Db[Any]", engine: AsyncEngine
 ) -> None:
     await book_calls(api, worker, engine, UNKNOWN, count=3)
-    month = datetime.now(UTC).date().replace(day=1)
-    wanted = Wanted(provider="acme", month=month, source="total", threshold=Threshold.parse("1%"), actor="test")
-
-    async def fetch(now: datetime) -> VendorStatement:
-        return manual_total(provider="acme", month=month, now=now, total="5.00")
-
-    await Reconciliations(engine, lambda: UNKNOWN, Alerts(engine)).run(wanted, fetch)
-    await Accepting(engine).accept(1, actor="test")
+    await accept_total(engine, "5.00")
     others = ("other", "third")
     for provider in others:
         await book_calls(api, worker, engine, UNKNOWN, count=1, PROVIDER=provider)
@@ -88,7 +75,8 @@ async def test_what_an_accepted_invoice_has_paid_gets_no_price_by_itself(
     [run] = await Reratings(engine).newest()
     assert (run.provider, run.changed) == ("", 2)
     assert await db.fetchval("SELECT sum(amount_usd) FROM ledger_entry WHERE provider = 'acme'") == 5
-    await Reratings(engine).create(Selection(provider="acme"), reason="asked", actor="test", is_dry_run=False)
+    asked = Selection(provider="acme", allow_accepted=True)
+    await Reratings(engine).create(asked, reason="asked", actor="test", is_dry_run=False)
     await a_rerater(engine, priced).step()
     assert (await Reratings(engine).newest())[0].changed == 3
 
