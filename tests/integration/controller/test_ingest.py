@@ -66,6 +66,17 @@ async def test_gzip_is_read(api: httpx.AsyncClient, worker: dict[str, str], db: 
     assert await db.fetchval("SELECT count(*) FROM usage_span") == 2
 
 
+async def test_every_member_of_a_gzip_body_is_read(
+    api: httpx.AsyncClient, worker: dict[str, str], db: "Connection[Any]"
+) -> None:
+    body = gzip.compress(a_request(a_span())) + gzip.compress(a_request(a_span()))
+
+    response = await api.post("/v1/traces", content=body, headers=worker | {"Content-Encoding": "gzip"})
+
+    assert response.status_code == 200
+    assert await db.fetchval("SELECT count(*) FROM usage_span") == 2
+
+
 async def test_the_same_request_is_committed_once_however_often_it_comes(
     api: httpx.AsyncClient, worker: dict[str, str], db: "Connection[Any]"
 ) -> None:
@@ -231,6 +242,8 @@ async def test_a_body_of_unknown_length_is_cut_off_at_the_limit(start_api: Any, 
         ({"Content-Encoding": "br"}, b"", 415, "unsupported_media_type"),
         ({"Content-Encoding": "gzip"}, b"no gzip", 400, "bad_request"),
         ({"Content-Encoding": "gzip"}, gzip.compress(b"x" * 999, mtime=0)[:-10], 400, "bad_request"),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b"", mtime=0) + b"more", 400, "bad_request"),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b"", mtime=0) * 65, 400, "bad_request"),
         ({}, b"\xff\xff\xff", 400, "bad_request"),
     ],
 )
