@@ -95,7 +95,8 @@ class Ledger:
         try:
             while time.monotonic() < deadline:
                 try:
-                    count = await self.rate_batch(limit, is_careful=limit < self._batch_spans)
+                    # A batch of one cannot be halved, so it is careful from the start.
+                    count = await self.rate_batch(limit, is_careful=limit < self._batch_spans or limit == 1)
                 except _REFUSALS as error:
                     # Something in this batch cannot be written. Halve it until that span stands alone.
                     metrics.LEDGER_BATCHES.labels("refused").inc()

@@ -19,6 +19,10 @@ CLOCK_BEHIND_NS: Final = 7 * 86_400 * 10**9
 """Outboxes may lag for days; a week is a wrong clock or a forgotten disk."""
 ATTRIBUTES_MAX: Final = 256
 """OpenTelemetry's own default limit is 128 per span."""
+NAMES_BYTES_MAX: Final = 2_400
+"""Of project, agent, provider and model together: they are one key of the sums, and Postgres indexes 2,704 bytes."""
+UTF8_BYTES_MAX: Final = 4
+"""Of one character."""
 REST_MAX: Final = 32
 """How many attributes that we do not know are kept beside a span."""
 REST_CHARS_MAX: Final = 2_048
@@ -39,6 +43,7 @@ _UUID: Final = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _BLANK: Final[Row] = [""] * len(COLUMNS)
 _json: Final = msgspec.json.Encoder().encode
 
+_NAMES: Final = tuple(INDEX[name] for name in ("project", "agent", "provider", "model"))
 _REQUEST_ID, _TRACE_ID, _SPAN_ID, _INCARNATION, _PROJECT, _MODALITY, _OUTCOME, _ESTIMATED = (
     INDEX[name]
     for name in (
@@ -178,6 +183,9 @@ def _check(row: Row) -> None:
         row[_OUTCOME] = "error" if row[_ERROR_TYPE] else "ok"
     row[_ESTIMATED] = row[_ESTIMATED] or "f"
     row[_ATTEMPTS] = row[_ATTEMPTS] or "1"
+    names_text = "".join([row[index] for index in _NAMES])
+    if len(names_text) > NAMES_BYTES_MAX // UTF8_BYTES_MAX and len(names_text.encode()) > NAMES_BYTES_MAX:
+        raise Malformed(f"project, agent, provider and model are longer than {NAMES_BYTES_MAX} bytes together")
 
 
 def _set_ids(span: Any, row: Row) -> None:

@@ -1,5 +1,6 @@
 """Rating what is odd: spans that break the rules or the database, come again, used nothing, or have no price."""
 
+import random
 import re
 import time
 from datetime import UTC, datetime
@@ -55,6 +56,30 @@ async def test_a_poisoned_span_blocks_nobody_and_stays_visible(
     assert await verify_rollups(engine, since=LONG_AGO) == []
 
 
+async def test_names_that_no_sum_can_hold_are_refused_before_they_block_the_ledger(
+    api: httpx.AsyncClient, worker: dict[str, str], db: "Connection[Any]", make_ledger: Any
+) -> None:
+    chance = random.Random(7)
+    # Rare characters, which Postgres cannot compress: four bytes each.
+    names_there: dict[str, Any] = {
+        each: "".join(chr(chance.randrange(0x20000, 0x2A6D0)) for _ in range(200))
+        for each in ("AGENT_NAME", "PROVIDER", "REQUEST_MODEL")
+    }
+    most: dict[str, Any] = {**names_there, "AGENT_NAME": names_there["AGENT_NAME"][:-1]}
+    spans = [a_span(), a_span(**names_there), a_span(**most)]
+
+    response = await api.post("/v1/traces", content=a_request(*spans), headers=worker)
+    await make_ledger().drain(limit_s=10)
+
+    assert response.status_code == 200
+    assert await db.fetch("SELECT * FROM usage_pending") == []
+    assert await db.fetchval("SELECT count(DISTINCT request_id) FROM ledger_entry") == 2
+    assert await db.fetchval("SELECT reason FROM usage_quarantine") == (
+        "project, agent, provider and model are longer than 2400 bytes together"
+    )
+
+
+@pytest.mark.parametrize("batch_spans", [500, 1])
 async def test_a_span_that_postgres_refuses_is_isolated(
     api: httpx.AsyncClient,
     worker: dict[str, str],
@@ -62,6 +87,7 @@ async def test_a_span_that_postgres_refuses_is_isolated(
     make_ledger: Any,
     engine: AsyncEngine,
     monkeypatch: pytest.MonkeyPatch,
+    batch_spans: int,
 ) -> None:
     def rate_below_zero(request: Any, catalog: Any) -> Rating:
         if request.model == "poison":
@@ -69,13 +95,13 @@ async def test_a_span_that_postgres_refuses_is_isolated(
         return rate(request, catalog)
 
     monkeypatch.setattr(rules, "rate", rate_below_zero)
-    spans = [a_span(REQUEST_MODEL="poison" if n == 37 else "gpt-4.1-mini") for n in range(60)]
+    spans = [a_span(REQUEST_MODEL="poison" if n == 7 else "gpt-4.1-mini") for n in range(12)]
     await api.post("/v1/traces", content=a_request(*spans), headers=worker)
 
-    rated = await make_ledger().drain(limit_s=30)
+    rated = await make_ledger(batch_spans=batch_spans).drain(limit_s=30)
 
-    assert rated == 60
-    assert await db.fetchval("SELECT count(DISTINCT request_id) FROM ledger_entry") == 60
+    assert rated == 12
+    assert await db.fetchval("SELECT count(DISTINCT request_id) FROM ledger_entry") == 12
     assert await db.fetchval("SELECT array_agg(DISTINCT unrated_reason) FROM ledger_entry WHERE model = 'poison'") == [
         "rating_failed"
     ]
