@@ -92,8 +92,9 @@ class Workers:
                     reason=reason,
                 ),
             )
-            # Where Redis refuses it, nothing was recorded either.
-            await self._orders.give(process.id, order)
+        # Behind the record: what Redis took without answering in time must not be missing from the log, nor may a slow
+        # Redis hold up every other change, which waits for its turn in the log.
+        await self._orders.give(process.id, order)
         return _row(process, order, access)
 
     async def config_status(self, access: Access) -> schemas.ConfigStatus:

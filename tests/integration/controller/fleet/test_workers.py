@@ -9,6 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from voicegateway_controller.access import Role
+from voicegateway_controller.errors import RedisUnavailable
+from voicegateway_controller.fleet.orders import Order, Orders
 
 CALL = {"session_id": "AJ_1", "project": "acme", "agent": "desk", "room": "r", "started_at": "2026-11-21T09:00:00Z"}
 WORKER = {
@@ -249,3 +251,25 @@ async def test_order_is_not_given_when_it_cannot_be_recorded(
 
     assert refused.status_code >= 500
     assert (await main.speak())["order"] is None
+
+
+async def test_an_order_that_redis_took_and_did_not_answer_is_in_the_log(
+    api: httpx.AsyncClient,
+    operator: dict[str, str],
+    main: Speaker,
+    db: "asyncpg.Connection[asyncpg.Record]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = Orders.give
+
+    async def slow(self: Orders, incarnation: str, order: Order) -> None:
+        await given(self, incarnation, order)
+        raise RedisUnavailable("no answer in time")
+
+    await main.speak()
+    monkeypatch.setattr(Orders, "give", slow)
+    answer = await api.post(f"/api/v1/workers/{MAIN}/drain", headers=operator)
+
+    assert answer.status_code == 503
+    assert (await main.speak())["order"] == {"is_drained": True}
+    assert await db.fetchval("SELECT count(*) FROM audit_record WHERE action = 'worker.drain'") == 1
