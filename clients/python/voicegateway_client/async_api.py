@@ -1,6 +1,6 @@
 """The API's routes, for asyncio.
 
-Made by `make clients` from clients/openapi.json (sha256 e8623e6a0635faf8a04717574e88349a0070b3fc541f8832aa26ff9ef4050fb9); change the routes, not this.
+Made by `make clients` from clients/openapi.json (sha256 524350e3673b6635b423b20b79b70d8d359291b42cc9bae0887ba3d8ae20e3bd); change the routes, not this.
 """
 # ruff: noqa: A002, E501
 

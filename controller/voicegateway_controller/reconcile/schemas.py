@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 Month = Annotated[str, StringConstraints(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$")]
 Provider = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 By = Literal["day", "model", "key"]
-STORABLE = r"^[^\x00]*$"
-"""Postgres keeps no NUL in a text."""
+STORABLE = r"^[^\x00\x1f]*$"
+"""Postgres keeps no NUL in a text, and the books part texts by the unit separator."""
 
 
 class Body(BaseModel):

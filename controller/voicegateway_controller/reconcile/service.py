@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final, Literal
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from voicegateway_controller import metrics
@@ -117,6 +118,7 @@ class Reconciliations:
         await self._say(number, f"reading what {wanted.provider} says")
         async with asyncio.timeout(FETCH_TIMEOUT_S):
             statement = await fetch(datetime.now(UTC))
+        statement = msgspec.structs.replace(statement, lines=tuple(line.bookable() for line in statement.lines))
         await self._say(number, "adding up our entries")
         async with raw_connection(self._engine) as connection:
             known = await store.declared(connection, wanted.provider)

@@ -1,12 +1,17 @@
 """What a vendor says of a month, in one form for all of them: an API's answer or an invoice's file."""
 
+import re
 from datetime import date, datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 LineCategory = Literal["usage", "credit", "tax", "purchase", "minimum", "rounding"]
 """What a line is about: use of a model, or money that no use explains."""
+
+UNNAMED: Final = "unnamed"
+_UNBOOKABLE: Final = re.compile("[\x00\x1f]")
+"""Postgres keeps no NUL in a text, and the books part texts by the unit separator."""
 
 
 class VendorLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +44,21 @@ class VendorLine(msgspec.Struct, frozen=True, kw_only=True):
     category: LineCategory = "usage"
     document: int = 0
     """Which of the statement's documents it is from."""
+
+    def bookable(self) -> "VendorLine":
+        """The line in words that the books can hold: what is booked by them is found again by the next comparison."""
+        texts = (self.sku, self.account, self.credential, self.model, *self.context.values())
+        if not any("\x00" in text or "\x1f" in text for text in texts):
+            return self
+        return msgspec.structs.replace(
+            self,
+            # A line without any is a count, and its money would be in no total.
+            sku=_UNBOOKABLE.sub("", self.sku) or (self.sku and UNNAMED),
+            account=_UNBOOKABLE.sub("", self.account),
+            credential=_UNBOOKABLE.sub("", self.credential),
+            model=_UNBOOKABLE.sub("", self.model),
+            context={key: _UNBOOKABLE.sub("", text) for key, text in self.context.items()},
+        )
 
 
 class VendorDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Reconciling against the grain: old runs after newer ones, months half over, books that are closed or go on."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -174,12 +175,40 @@ async def test_differences_of_opposite_signs_do_not_hide_each_other(db: Any, ser
     assert await db.fetchval("SELECT is_within FROM reconciliation") is False
 
 
-async def test_a_vendors_words_may_hold_what_postgres_does_not(db: Any, service: Reconciliations) -> None:
-    odd = VendorLine(provider="openai", day=on(2), sku="web\0search", model="gpt\0", amount_pico_usd=CENT)
+@pytest.mark.parametrize("odd", ["\0", "\x1f"])
+async def test_a_vendors_words_may_hold_what_the_books_do_not(
+    db: Any, engine: Any, service: Reconciliations, odd: str
+) -> None:
+    """What is booked by the words without it is found again by the next run."""
+    ours = month()
+    await keep(db, ours)
+    await roll_up(db)
+    line = VendorLine(
+        provider="openai", day=on(2), sku=f"web{odd}search", model=f"gpt-99{odd}x", meter="input_tokens", quantity=5,
+        amount_pico_usd=CENT, context={"service_tier": f"fl{odd}ex"},
+    )  # fmt: skip
+    said = statement([*bill(ours), line])
 
-    await run(service, statement([odd]))
+    await run(service, said)
+    accepted = await Accepting(engine).accept(1, actor="tester")
+    again = await run(service, said)
 
-    assert await db.fetchrow("SELECT model, skus FROM reconciliation_cell") == ("gpt", ["websearch"])
+    assert await db.fetchrow("SELECT model, skus FROM reconciliation_cell WHERE vendor_usd <> ours_usd") == (
+        "gpt-99x",
+        ["websearch"],
+    )
+    assert accepted.booked_pico_usd == CENT
+    assert await db.fetch("SELECT model, meter, amount_usd FROM ledger_entry WHERE correction_id IS NOT NULL") == [
+        ("gpt-99x", "input_tokens", Decimal("0.01"))
+    ]
+    assert again.parts == ()
+    assert await is_true(engine)
+
+
+def test_a_line_whose_words_are_none_is_of_the_bill_still() -> None:
+    line = VendorLine(provider="openai", day=on(2), sku="\0\x1f", amount_pico_usd=CENT)
+
+    assert line.bookable() == msgspec.structs.replace(line, sku="unnamed")
 
 
 async def test_requests_of_one_size_that_are_lost_are_no_copies(db: Any, service: Reconciliations) -> None:
