@@ -107,6 +107,37 @@ async def test_turn_that_the_vendor_takes_is_billed_and_so_is_its_transcript(tmp
     assert (transcript[names.MODE], transcript.is_estimated) == ("realtime", False)
 
 
+async def test_turn_that_is_transcribed_when_the_session_closes_is_estimated(tmp_path: Path) -> None:
+    options = OpenAIOptions(ttft_ms=5, token_ms=2, transcript_ms=500)
+    async with metering(tmp_path, openai=options) as meter:
+        async with realtime(meter) as session:
+            for frame in (*silence(ms=300), *speech(ms=900), *silence(ms=1_000)):
+                session.push_audio(frame)
+            await eventually(lambda: any(bill.modality == "realtime" for bill in meter.sims.truth()))
+        [transcript] = [each for each in await meter.records() if each[names.MODALITY] == "stt"]
+        [bill] = [bill for bill in await meter.bills() if bill.modality == "stt"]
+
+    heard = ("input_tokens", "input_audio_tokens")
+    assert transcript.billed(*heard) == {meter: bill.usage[meter] for meter in heard}
+    assert transcript.usage["output_tokens"] > 0
+    assert (transcript.outcome, transcript.is_estimated) == ("cancelled", True)
+    assert bill.request_id in transcript.vendor_ids
+
+
+async def test_response_that_is_told_twice_was_made_once(tmp_path: Path) -> None:
+    async with metering(tmp_path, openai=QUICK) as meter:
+        async with realtime(meter) as session:
+            told: list[Any] = []
+            session.on("openai_server_event_received", told.append)
+            await hear(await session.generate_reply())
+            await eventually(lambda: told[-1]["type"] == "response.done")
+            session.emit("openai_server_event_received", told[-1])
+        records, bills = await responses(meter)
+
+    ours, theirs = by_id(records, bills)
+    assert (ours, len(records)) == (theirs, 1)
+
+
 async def test_interrupted_response_is_billed_for_what_was_made(tmp_path: Path) -> None:
     async with metering(tmp_path, openai=SLOW) as meter:
         async with realtime(meter) as session:

@@ -28,6 +28,7 @@ from voicegateway.realtime_count import ResponseCount, SessionCount
 from voicegateway.record import PluginFacts, RequestRecord
 from voicegateway.runtime import Runtime, current_runtime
 from voicegateway.target import model_of
+from voicegateway.turn_count import TurnCount
 from voicegateway_shared.usage import Outcome
 
 RESPONSES_MAX: Final = 64
@@ -101,6 +102,10 @@ class SessionMeter:
         """Responses that are being made, by their ids."""
         self._done: dict[str, RequestRecord] = {}
         """Those that are done, until the plugin has told of them too: within the same step."""
+        self._done_ids: deque[str] = deque(maxlen=RESPONSES_MAX)
+        """The last of them: what is told twice was made once."""
+        self._turns = TurnCount()
+        """Of the user, that are transcribed."""
         self._context = {"input_tokens": 0, "input_audio_tokens": 0}
         """What the conversation came to with the last response that was told."""
         self._heard_ms = 0
@@ -238,10 +243,18 @@ class SessionMeter:
             self._on_refusal(_mapping(event.get("error")))
         elif kind == "input_audio_buffer.speech_started":
             self._speech_started_ms = int(event.get("audio_start_ms") or 0)
+            self._turns.began(str(event.get("item_id")), self._speech_started_ms)
         elif kind == "input_audio_buffer.speech_stopped":
+            self._turns.ended(str(event.get("item_id")), int(event.get("audio_end_ms") or 0))
             self._heard_ms += max(0, int(event.get("audio_end_ms") or 0) - self._speech_started_ms)
             self._turn_ended_ns = time.monotonic_ns()
+        elif kind == "input_audio_buffer.committed" and self._transcriber:
+            sent_ms = self.count.usage(self.record)["audio_sent_ms"]
+            self._turns.taken(str(event.get("item_id")), sent_ms=sent_ms)
+        elif kind == "conversation.item.input_audio_transcription.failed":
+            self._turns.told(str(event.get("item_id")))
         elif kind == "conversation.item.input_audio_transcription.completed":
+            self._turns.told(str(event.get("item_id")))
             self._on_transcript(event)
 
     def _on_created(self, response: Mapping[str, Any]) -> None:
@@ -277,6 +290,9 @@ class SessionMeter:
 
     def _on_done(self, response: Mapping[str, Any]) -> None:
         response_id = str(response.get("id") or "")
+        if response_id and response_id in self._done_ids:
+            return
+        self._done_ids.append(response_id)
         record = self._created.pop(response_id, None)
         if record is None:
             # It was cancelled before it was created, as far as we heard.
@@ -312,21 +328,39 @@ class SessionMeter:
     def _on_transcript(self, event: Mapping[str, Any]) -> None:
         """What hears the user for the transcript is another model, billed by itself."""
         usage = _mapping(event.get("usage"))
-        options = getattr(getattr(self.session, "_opts", None), "input_audio_transcription", None)
-        model = str(getattr(options, "model", "") or "")
-        if not usage or not model:
+        if not usage or not self._transcriber:
             return
-        facts = replace(self._facts, modality="stt", model_string="", variant=None)
+        record = self._transcript(str(event.get("item_id") or ""))
         seconds = usage.get("seconds")
-        record = self._open(None, facts, model=model, pushed_rate=1000, is_push_whole=True)
         if isinstance(seconds, int | float):
             record.pushed = round(seconds * 1000)
-        self.runtime.begin(record)
-        record.begin_attempt()
         record.chunks = 1
-        record.vendor_id(str(event.get("item_id") or ""))
         vendor_usage.note_transcription(record, usage)
         self.settle(record, "ok")
+
+    @property
+    def _transcriber(self) -> str:
+        """The model that transcribes what the user says; nothing where none does."""
+        options = getattr(getattr(self.session, "_opts", None), "input_audio_transcription", None)
+        return str(getattr(options, "model", "") or "")
+
+    def _transcript(self, turn: str) -> RequestRecord:
+        """Make the record of a turn's transcript."""
+        facts = replace(self._facts, modality="stt", model_string="", variant=None)
+        record = self._open(None, facts, model=self._transcriber, pushed_rate=1000, is_push_whole=True)
+        self.runtime.begin(record)
+        record.begin_attempt()
+        record.vendor_id(turn)
+        return record
+
+    def _lose_transcripts(self) -> None:
+        """What was being transcribed is billed, and nobody is there any more to hear how much it was."""
+        while self._turns.untold_ms:
+            turn, turn_ms = self._turns.untold_ms.popitem()
+            record = self._transcript(turn)
+            record.pushed, record.turns = turn_ms, TurnCount()
+            record.turns.taken(turn, sent_ms=turn_ms)
+            self.settle(record, "cancelled")
 
     # --- what the plugin says -----------------------------------------------------------------------------------
 
@@ -409,6 +443,7 @@ class SessionMeter:
         self.is_ended = True
         try:
             self._lose_responses(None)
+            self._lose_transcripts()
             self.count.closed()
             self.settle(self.record, outcome)
         except Exception as error:  # noqa: BLE001 - metering must not fail a call
