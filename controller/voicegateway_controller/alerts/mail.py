@@ -20,6 +20,8 @@ TIMEOUT_S: Final = 30.0
 """A whole delivery; mail servers that check a sender slowly take ten seconds."""
 RECIPIENTS_MAX: Final = 50
 ERROR_CHARS: Final = 200
+SERVICE_READY: Final = 220
+"""How a server greets that takes mail."""
 _PORTS: Final = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 
 _log = get_logger(__name__)
@@ -116,7 +118,6 @@ class _Attempt:
         """Hand the mail in; return the recipients that were refused while others were taken. Raises NotDelivered."""
         try:
             with self._connected() as client:
-                self._client = client
                 if self._server.user:
                     client.login(self._server.user, self._server.password)
                 if self._is_abandoned:
@@ -148,16 +149,24 @@ class _Attempt:
 
     def _connected(self) -> smtplib.SMTP:
         server = self._server
+        client: smtplib.SMTP
         if server.scheme == "smtps":
-            return smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT_S, context=ssl.create_default_context())
-        client = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT_S)
+            client = smtplib.SMTP_SSL(timeout=TIMEOUT_S, context=ssl.create_default_context())
+        else:
+            client = smtplib.SMTP(timeout=TIMEOUT_S)
+        # Known before it connects: a server may greet without end, and only its connection can be taken away.
         self._client = client
-        if server.scheme == "smtp":
-            try:
+        # What smtplib compares the certificate with; it forgets the name when it does not connect at once.
+        client._host = server.host  # type: ignore[attr-defined]
+        try:
+            code, said = client.connect(server.host, server.port)
+            if code != SERVICE_READY:
+                raise smtplib.SMTPConnectError(code, said)
+            if server.scheme == "smtp":
                 client.starttls(context=ssl.create_default_context())
-            except BaseException:
-                client.close()
-                raise
+        except BaseException:
+            client.close()
+            raise
         return client
 
 

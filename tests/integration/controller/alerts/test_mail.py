@@ -127,9 +127,18 @@ async def test_one_refused_recipient_does_not_keep_it_from_the_others() -> None:
     assert [each.split(">")[0] for each in mailed.recipients] == ["TO:<b@acme.example"]
 
 
-@pytest.mark.parametrize("verb", ["EHLO", "MAIL", "DATA"])
-async def test_a_server_that_falls_silent_is_left_and_its_thread_ends(
-    monkeypatch: pytest.MonkeyPatch, verb: str
+@pytest.mark.parametrize(
+    "served",
+    [
+        SmtpServer(greets_for_ever=True),
+        SmtpServer(silent_at="EHLO"),
+        SmtpServer(silent_at="MAIL"),
+        SmtpServer(silent_at="DATA"),
+    ],
+    ids=["greeting", "EHLO", "MAIL", "DATA"],
+)
+async def test_a_server_that_goes_on_or_falls_silent_is_left_and_its_thread_ends(
+    monkeypatch: pytest.MonkeyPatch, served: SmtpServer
 ) -> None:
     monkeypatch.setattr(mail, "TIMEOUT_S", 0.3)
     ended = threading.Event()
@@ -142,7 +151,7 @@ async def test_a_server_that_falls_silent_is_left_and_its_thread_ends(
             ended.set()
 
     monkeypatch.setattr(mail._Attempt, "run", watched)
-    async with mailing(SmtpServer(silent_at=verb)) as server:
+    async with mailing(served) as server:
         with pytest.raises(NotDelivered) as caught:
             await _mail(server, scheme="smtp+plain").send(ALERT)
         # The connection is gone, so nobody can go on sending in the background.
