@@ -115,10 +115,18 @@ class ServerHome:
         return open(self.log_path, "ab", buffering=0)
 
     def trim_log(self) -> None:
-        """Move a log that grew too long aside. The server goes on appending to the same file, now empty."""
-        if self.log_path.stat().st_size > LOG_BYTES_MAX:
-            shutil.copyfile(self.log_path, self.log_path.with_suffix(".log.1"))
-            os.truncate(self.log_path, 0)
+        """Move a log that grew too long aside. The server goes on appending to the same file, now empty.
+
+        One that somebody removed or moved is theirs; a disk that has no room for a second is said, and harms nobody.
+        """
+        try:
+            if self.log_path.stat().st_size > LOG_BYTES_MAX:
+                shutil.copyfile(self.log_path, self.log_path.with_suffix(".log.1"))
+                os.truncate(self.log_path, 0)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            _log.warning("cannot trim %s: %s", self.log_path, error.strerror)
 
     def data_folder(self, identity: RunAs) -> Path:
         """Return the server's folder, made if missing, owned by whom the server will be.

@@ -31,6 +31,21 @@ def test_log_that_grew_too_long_starts_again_and_keeps_the_last_part_beside(
     assert files.log_path.with_name("valkey.log.1").read_bytes() == b"eleven byte"
 
 
+def test_log_that_was_removed_or_cannot_be_copied_ends_nothing(
+    files: ServerHome, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    files.trim_log()
+    monkeypatch.setattr(home_module, "LOG_BYTES_MAX", 10)
+    files.log_path.write_bytes(b"eleven byte")
+    # What a full disk does, too: the copy cannot be made.
+    files.log_path.with_name("valkey.log.1").mkdir()
+
+    files.trim_log()
+
+    assert files.log_path.read_bytes() == b"eleven byte"
+    assert [record.getMessage() for record in caplog.records] == [f"cannot trim {files.log_path}: Is a directory"]
+
+
 def test_record_is_read_back(files: ServerHome) -> None:
     record = Record(pid=7, birth_mark="123", port=15_001)
     files.write_record(record)
