@@ -87,11 +87,11 @@ async def stream(
     listening = AsyncExitStack()
     await listening.enter_async_context(hub.listening())
     try:
-        first, is_gap = await _beginning(events, hub, parse_id(told) if told else None, replay)
+        first, gap_after = await _beginning(events, hub, parse_id(told) if told else None, replay)
     except BaseException:
         await listening.aclose()
         raise
-    pieces = _pieces(request, access, hub, wanted, listening, first, is_gap=is_gap)
+    pieces = _pieces(request, access, hub, wanted, listening, first, gap_after=gap_after)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(pieces, media_type="text/event-stream", headers=headers)
 
@@ -120,25 +120,34 @@ async def recent(
     )
 
 
-async def _beginning(events: EventStream, hub: Hub, told: Id | None, replay: int) -> tuple[Id, bool]:
-    """Return the event behind which to begin, and whether some before it are lost to who comes back."""
+async def _beginning(events: EventStream, hub: Hub, told: Id | None, replay: int) -> tuple[Id, Id | None]:
+    """Return the event behind which to begin, and the one since which some are lost to who comes back."""
     if told is not None:
-        oldest = await events.oldest_id()
-        return told, told != BEGINNING and (oldest is None or oldest > told)
+        oldest, newest = await events.oldest_id(), await hub.newest_id()
+        is_lost = told != BEGINNING and (oldest is None or oldest > told or told > newest)
+        # Ahead of all there are: another Redis, whose clock is behind. Nothing would be heard until it has caught up.
+        return min(told, newest), told if is_lost else None
     if replay:
         found = await events.newest(replay + 1)
-        return (found[0][0] if len(found) > replay else BEGINNING), False
-    return await hub.newest_id(), False
+        return (found[0][0] if len(found) > replay else BEGINNING), None
+    return await hub.newest_id(), None
 
 
 async def _pieces(
-    request: Request, access: Access, hub: Hub, wanted: Filter, listening: AsyncExitStack, last: Id, *, is_gap: bool
+    request: Request,
+    access: Access,
+    hub: Hub,
+    wanted: Filter,
+    listening: AsyncExitStack,
+    last: Id,
+    *,
+    gap_after: Id | None,
 ) -> AsyncIterator[bytes]:
     """Yield what is sent, until the listener leaves, may hear no more, or the process ends."""
     async with listening:
         yield f"retry: {RETRY_MS}\n\n".encode()
-        if is_gap:
-            yield _said("gap", {"after": format_id(last), "detail": "events since this one are kept no longer"})
+        if gap_after is not None:
+            yield _said("gap", {"after": format_id(gap_after), "detail": "events since this one are kept no longer"})
         verified_s = said_s = time.monotonic()
         while not hub.is_closing:
             now_s = time.monotonic()

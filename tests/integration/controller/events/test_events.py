@@ -236,6 +236,19 @@ async def test_what_is_kept_no_longer_is_said_to_be_missing(
         assert (await listener.heard())[0] == "request.settled"
 
 
+async def test_who_comes_back_to_a_redis_whose_clock_is_behind_hears_what_comes(
+    url: str, viewer: dict[str, str], redis: Redis
+) -> None:
+    events = EventStream(redis)
+    await events.append([_numbered(1)])
+    async with listening(url, viewer, after="999999999999999-0") as listener:
+        assert (await listener.heard())[0] == "gap"
+        await events.append([_numbered(2)])
+        kind, told = await listener.heard()
+
+    assert (kind, told["data"]) == ("request.settled", {"request_id": "2"})
+
+
 async def test_who_is_slower_than_memory_reads_from_redis(
     url: str, viewer: dict[str, str], redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
