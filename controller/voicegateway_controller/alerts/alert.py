@@ -1,5 +1,6 @@
 """One alert as a value: its kinds, and texts that are safe in a header, a line of a log or a chat."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,10 @@ Severity = Literal["info", "warning", "critical"]
 
 KEY_CHARS_MAX: Final = 1_024
 """Longer than any id of a budget, a window and a percent together, or a provider's and a model's names."""
+KEY_BYTES_MAX: Final = 2_400
+"""Keys are indexed, and Postgres indexes 2,704 bytes."""
+KEY_BEGINNING_CHARS: Final = 400
+"""What is left of a longer one, for people."""
 TITLE_CHARS_MAX: Final = 300
 """A subject line that people still read."""
 DETAILS_BYTES_MAX: Final = 16 * 1024
@@ -52,6 +57,14 @@ def one_line(text: str, *, chars_max: int) -> str:
     """Return a text without line breaks and other control characters, cut where it is too long."""
     cleaned = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return cleaned if len(cleaned) <= chars_max else f"{cleaned[: chars_max - 1]}…"
+
+
+def stored_key(text: str) -> str:
+    """Return a key as one line that an index holds; of a longer one the beginning, and the digest of all of it."""
+    key = one_line(text, chars_max=len(text) + 1)
+    if len(key) <= KEY_CHARS_MAX and len(key.encode()) <= KEY_BYTES_MAX:
+        return key
+    return f"{key[:KEY_BEGINNING_CHARS]}…{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def encoded_details(details: Mapping[str, Any]) -> str:

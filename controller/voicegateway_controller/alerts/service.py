@@ -18,6 +18,7 @@ from voicegateway_controller.alerts.alert import (
     Severity,
     encoded_details,
     one_line,
+    stored_key,
 )
 from voicegateway_controller.audit import Change, record_change
 from voicegateway_controller.db.engine import raw_connection
@@ -57,7 +58,7 @@ class Alerts:
             ValueError: the key is empty.
             DatabaseUnavailable: nothing was told that we know of; call again.
         """
-        key = one_line(key, chars_max=KEY_CHARS_MAX)
+        key = stored_key(key)
         if not key:
             raise ValueError("an alert needs a key that says what is told, and for which window")
         if key in self._told:

@@ -1,6 +1,7 @@
 """Each crossing is told once: whoever raises it, how often, at the same time, before and after restarts."""
 
 import asyncio
+import random
 from typing import Any
 
 import asyncpg
@@ -69,6 +70,19 @@ async def test_a_key_is_one_line_and_not_empty(engine: AsyncEngine) -> None:
     assert told == [True, False, True]
     with pytest.raises(ValueError, match="an alert needs a key"):
         await alerts.raise_("anomaly", "\n", "t", {})
+
+
+async def test_keys_that_no_index_can_hold_are_told_each_once(engine: AsyncEngine, db: "Connection[Any]") -> None:
+    chance = random.Random(7)
+    # Rare characters, which Postgres cannot compress: four bytes each, as names that a worker reports may have.
+    rare = "".join(chr(chance.randrange(0x20000, 0x2A6D0)) for _ in range(1_000))
+    alerts = Alerts(engine)
+
+    told = [await alerts.raise_("breaker_open", key, "t", {}) for key in (f"{rare}:1", f"{rare}:2", f"{rare}:1")]
+
+    assert told == [True, True, False]
+    kept = await db.fetch("SELECT key FROM alert")
+    assert [row["key"][:400] for row in kept] == [rare[:400]] * 2
 
 
 async def test_without_postgres_nothing_is_told_nor_taken_for_told() -> None:
