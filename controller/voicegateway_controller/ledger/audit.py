@@ -156,6 +156,11 @@ async def _check_rollups(engine: AsyncEngine, check: Check, start: date, end: da
             f"{each.rollup} {each.key}: entries say {each.entries or 'nothing'}, it says {each.rollups or 'nothing'}"
         )
     async with raw_connection(engine) as connection:
+        # What only spans know, as long as they are kept.
+        for row in await connection.fetch(
+            load_sql(__package__, "wrong_sessions"), start, end, FINDINGS_MAX, timeout=TIMEOUT_S
+        ):
+            check.find(f"rollup_session {row['key']}: spans say {row['spans']}, it says {row['rollup']}")
         check.looked_at += await connection.fetchval(
             "SELECT count(*) FROM rollup_hour WHERE hour >= $1 AND hour < $2", _instant(start), _instant(end)
         )

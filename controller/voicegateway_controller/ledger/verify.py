@@ -80,13 +80,17 @@ WHERE (w.requests, w.quantity, w.billed_quantity, w.amount_usd, w.estimated_requ
 ORDER BY 2 LIMIT $2
 """
 
-# Sessions that have an entry in the window, compared over their whole life.
+# Sessions that have an entry in the window, or say that they began in it, compared over their whole life.
 COMPARE_SESSIONS: Final = f"""
 WITH {_CURRENT}, touched AS (
     SELECT DISTINCT session_id, project FROM ledger_entry
     WHERE session_id <> '' AND charged_at >= $1::timestamptz AND charged_at < $3
+    UNION
+    SELECT session_id, project FROM rollup_session
+    WHERE first_started_at >= $1::timestamptz AND first_started_at < $3
 ), wanted AS (
-    SELECT e.session_id, e.project, count(DISTINCT e.request_id) FILTER (WHERE e.kind = 'usage') AS requests,
+    SELECT e.session_id, e.project, max(e.charged_at) AS last_ended_at,
+           count(DISTINCT e.request_id) FILTER (WHERE e.kind = 'usage') AS requests,
            sum(e.amount_usd) AS amount_usd,
            count(DISTINCT e.request_id) FILTER (WHERE e.estimated AND e.kind = 'usage') AS estimated_requests,
            count(DISTINCT e.request_id) FILTER (
@@ -95,12 +99,13 @@ WITH {_CURRENT}, touched AS (
     LEFT JOIN newest AS n USING (day, request_id, meter)
     GROUP BY 1, 2
 )
-SELECT 'rollup_session' AS rollup, concat_ws(' ', w.session_id, w.project) AS key,
-       concat_ws(' ', w.requests, w.amount_usd, w.estimated_requests, w.unrated_requests) AS entries,
-       concat_ws(' ', r.requests, r.amount_usd, r.estimated_requests, r.unrated_requests) AS rollups
-FROM wanted AS w LEFT JOIN rollup_session AS r USING (session_id, project)
-WHERE (w.requests, w.amount_usd, w.estimated_requests, w.unrated_requests)
-    IS DISTINCT FROM (r.requests, r.amount_usd, r.estimated_requests, r.unrated_requests)
+SELECT 'rollup_session' AS rollup, concat_ws(' ', t.session_id, t.project) AS key,
+       concat_ws(' ', w.requests, w.amount_usd, w.estimated_requests, w.unrated_requests, w.last_ended_at) AS entries,
+       concat_ws(' ', r.requests, r.amount_usd, r.estimated_requests, r.unrated_requests, r.last_ended_at) AS rollups
+FROM touched AS t LEFT JOIN wanted AS w USING (session_id, project)
+LEFT JOIN rollup_session AS r USING (session_id, project)
+WHERE (w.requests, w.amount_usd, w.estimated_requests, w.unrated_requests, w.last_ended_at)
+    IS DISTINCT FROM (r.requests, r.amount_usd, r.estimated_requests, r.unrated_requests, r.last_ended_at)
 ORDER BY 2 LIMIT $2
 """
 
