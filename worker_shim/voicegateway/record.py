@@ -65,6 +65,8 @@ class Attempt:
     samples_before: int = 0
     is_answered: bool = False
     """It brought audio; a language model's chunks are looked at when it has failed."""
+    is_sent: bool = False
+    """It was written to a connection of a session that is metered."""
     is_refused: bool = False
     is_timed_out: bool = False
     is_over: bool = False
@@ -147,6 +149,8 @@ class RequestRecord:
     pushed_rate: int = 0
     is_push_whole: bool = False
     """True when what was pushed is sent as it is, in one request body: no socket needs to be watched."""
+    is_post_seen: bool = False
+    """Of such a request it is known whether it was sent."""
     received_samples: int = 0
     received_rate: int = 0
     llm_chunks: list[Any] = field(default_factory=list)
@@ -251,6 +255,12 @@ class RequestRecord:
             self.wire.attempt_failed()
         if self.node is not None:
             self.node.attempt_failed()
+
+    def end_unsent_attempt(self) -> None:
+        """Note that the running attempt was cancelled; one that is known not to have left the vendor has not taken."""
+        if self.is_post_seen and self.attempts and not self.attempt.is_sent:
+            self.attempt.is_refused = True
+            self.end_failed_attempt()
 
     def refuse_attempt(self, error_type: str = LIMIT_USED_UP, *, budget_id: str = "") -> None:
         """Note that an attempt was not admitted: the one before it has failed, and this one cost nothing."""

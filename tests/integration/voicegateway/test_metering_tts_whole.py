@@ -1,5 +1,6 @@
 """Speech of a text that goes in one request: characters or tokens as billed, retries and interruptions included."""
 
+import asyncio
 import contextlib
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,27 @@ async def test_one_shot_synthesis_refused_once_is_billed_once(tmp_path: Path) ->
 
     assert record.billed(*CHARACTERS) == total(bills, *CHARACTERS)
     assert (record.outcome, record.is_estimated, record.attempts) == ("ok", False, 2)
+
+
+async def test_one_shot_synthesis_cancelled_while_it_connects_costs_nothing(tmp_path: Path) -> None:
+    connects = asyncio.Event()
+
+    async def connect_for_ever(*_: Any, **__: Any) -> Any:
+        connects.set()
+        await asyncio.Event().wait()
+
+    async with metering(tmp_path) as meter:
+        voice = meter.tts()
+        connector: Any = voice._ensure_session().connector
+        connector._create_connection = connect_for_ever
+        stream = voice.synthesize(TEXT, conn_options=NO_RETRY)
+        await connects.wait()
+        await stream.aclose()
+        record, bills = await settled(meter, voice)
+
+    assert bills == []
+    assert record.billed(*CHARACTERS) == {"characters_sent": 0, "characters_failed": 0}
+    assert (record.outcome, record.is_estimated, record.attempts) == ("cancelled", False, 1)
 
 
 async def test_one_shot_synthesis_cancelled_mid_way_is_billed_by_its_text(tmp_path: Path) -> None:

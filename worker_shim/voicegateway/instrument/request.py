@@ -230,6 +230,7 @@ def finish(record: RequestRecord, runtime: Runtime, task: asyncio.Task[Any]) -> 
     elif task.cancelled():
         # A streaming transcription is always ended by closing it.
         outcome = "ok" if record.modality == "stt" else "cancelled"
+        record.end_unsent_attempt()
     elif (error := task.exception()) is not None:
         outcome = "error"
         record.end_failed_attempt()

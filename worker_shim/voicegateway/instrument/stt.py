@@ -77,7 +77,7 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
             runtime = current_runtime()
             record = _batch_record(self, buffer, kwargs.get("language"))
             relay.begin(record, passage, (buffer, *args), kwargs)
-            wire.meter_session(self)
+            wire.watch_post(self, record)
             scope = request.entered(record)
             intent = runtime.begin(record)
         except Exception as error:  # noqa: BLE001 - metering must not fail a call
@@ -97,6 +97,8 @@ def _recognize_of(cls: Any) -> Callable[..., Any]:
                 failure.note_error(record, error)
             raise
         finally:
+            if outcome == "cancelled":
+                record.end_unsent_attempt()
             request.settle(record, runtime, outcome)
 
     return recognize

@@ -78,7 +78,7 @@ def _observed(
             record.wire = wire.wire_count(plugin, record)
             wire.follow(plugin, stream, record)
         else:
-            wire.meter_session(plugin)
+            wire.watch_post(plugin, record)
         task = stream._synthesize_task if text is not None else stream._task
         _counted_audio(stream._event_ch, record, stream)
         if text is not None:

@@ -12,7 +12,7 @@ from voicegateway.instrument.wire.session import meter_session, sample_rate
 from voicegateway.record import RequestRecord
 from voicegateway.wire_count import WireCount
 
-__all__ = ["follow", "meter_session", "once_sent", "wire_count"]
+__all__ = ["follow", "meter_session", "once_sent", "watch_post", "wire_count"]
 
 
 def wire_count(plugin: Any, record: RequestRecord) -> WireCount | None:
@@ -21,6 +21,13 @@ def wire_count(plugin: Any, record: RequestRecord) -> WireCount | None:
     if dialect is None:
         return None
     return WireCount(sample_rate=sample_rate(plugin) or dialect.sample_rate) if meter_session(plugin) else None
+
+
+def watch_post(plugin: Any, record: RequestRecord) -> None:
+    """Have it known whether a request that goes whole was sent, where its plugin posts it by a metered session."""
+    is_metered = meter_session(plugin)
+    dialect = DIALECTS.get((record.facts.provider, record.modality))
+    record.is_post_seen = is_metered and dialect is not None and dialect.posts
 
 
 def follow(plugin: Any, stream: Any, record: RequestRecord) -> None:

@@ -14,4 +14,4 @@ def _generation(message: str) -> Said:
 
 
 STT = Dialect()
-TTS = Dialect(read=_generation)
+TTS = Dialect(read=_generation, posts=True)

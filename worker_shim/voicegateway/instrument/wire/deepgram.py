@@ -33,5 +33,5 @@ def _metadata(record: RequestRecord, message: str) -> None:
         record.tell_count("audio_sent_ms", round(duration_s * 1000))
 
 
-STT = Dialect(add_ons=_add_ons, hear=_metadata)
-TTS = Dialect(read=_speak)
+STT = Dialect(add_ons=_add_ons, hear=_metadata, posts=True)
+TTS = Dialect(read=_speak, posts=True)

@@ -44,5 +44,7 @@ class Dialect:
     """The meters of what a connection's address switches on and the vendor bills on top."""
     follow: Callable[[Any, Any, RequestRecord], None] | None = None
     """Make what a plugin's new stream sends known as its own; for sockets that one task writes to for all."""
+    posts: bool = False
+    """What is asked in one request is posted by the session that is metered, too: whether it was sent is known."""
     sample_rate: int = 0
     """Of the audio that is sent, where its plugin does not keep that: the vendor takes no other."""

@@ -67,5 +67,5 @@ def _claim_what_is_initialized(emitter: Any, record: RequestRecord) -> None:
     emitter.initialize = claimed
 
 
-STT = Dialect(read=_audio_chunk, hear=_session_started)
-TTS = Dialect(read=_context_text, follow=_claim_contexts)
+STT = Dialect(read=_audio_chunk, hear=_session_started, posts=True)
+TTS = Dialect(read=_context_text, follow=_claim_contexts, posts=True)

@@ -81,6 +81,13 @@ def _told_class(base: type) -> type:
 
         _voicegateway_told = True
 
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            # Made when the request is written, on a connection that is there.
+            record = CURRENT.get()
+            if record is not None:
+                record.attempt.is_sent = True
+
         async def start(self, connection: Any) -> Any:
             await super().start(connection)
             record = CURRENT.get()
