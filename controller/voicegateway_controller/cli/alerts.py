@@ -40,8 +40,11 @@ def list_newest(
         output.as_json(page)
         return
     columns = ("raised_at", "severity", "kind", "project", "title", "deliveries", "id")
-    rows = [{**each, "raised_at": each["raised_at"][:19], "deliveries": _deliveries(each)} for each in page["alerts"]]
-    output.as_table({column: column.replace("_", " ") for column in columns}, rows, title="alerts")
+    rows = [
+        {**each, "raised_at": each["raised_at"][:19].replace("T", " "), "deliveries": _deliveries(each)}
+        for each in page["alerts"]
+    ]
+    output.as_table({column: column.replace("_", " ") for column in columns}, rows, title="alerts, times in UTC")
     if page["next"] is not None:
         output.line(f"more: --cursor {page['next']}")
 

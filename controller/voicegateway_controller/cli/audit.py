@@ -64,7 +64,7 @@ def list_records(
         rows = [_row(each) for each in records]
         # Most changes are of no project: the others' texts need the room.
         columns = {key: head for key, head in _COLUMNS.items() if key != "project" or any(row[key] for row in rows)}
-        output.as_table(columns, rows, title="audit log")
+        output.as_table(columns, rows, title="audit log, times in UTC")
 
 
 @app.command()

@@ -61,7 +61,9 @@ def requests(
     if is_json:
         output.as_json(rows)
         return
-    output.as_table(WIDE if is_wide else COLUMNS, [_row(each) for each in rows], title=f"{len(rows)} requests")
+    output.as_table(
+        WIDE if is_wide else COLUMNS, [_row(each) for each in rows], title=f"{len(rows)} requests, times in UTC"
+    )
     if not is_all:
         output.line("there are more: --limit, --since and --until show them")
 

@@ -105,7 +105,7 @@ def list_all(
     if is_json:
         output.as_json(rows)
     else:
-        output.as_table(_COLUMNS, [_row(each) for each in rows], title="tokens")
+        output.as_table(_COLUMNS, [_row(each) for each in rows], title="tokens, times in UTC")
 
 
 @app.command()

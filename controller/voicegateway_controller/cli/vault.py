@@ -96,10 +96,14 @@ def _show(found: dict[str, Any]) -> None:
     output.as_table({"id": "secret", "role": "here", "keys": "keys under it"}, rows, title="secrets")
     columns = {"id": "controller", "secrets": "secrets, the primary first", "seen_at": "seen"}
     controllers = [
-        {"id": each["id"], "secrets": ", ".join(each["secrets"]) or "none", "seen_at": each["seen_at"][:19]}
+        {
+            "id": each["id"],
+            "secrets": ", ".join(each["secrets"]) or "none",
+            "seen_at": each["seen_at"][:19].replace("T", " "),
+        }
         for each in found["replicas"]
     ]
-    output.as_table(columns, controllers, title="controllers")
+    output.as_table(columns, controllers, title="controllers, times in UTC")
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found["keys"].items()))
     output.line(f"keys: {counts or 'none'}; lent for {found['lease_s']} s")
     if found["unreadable"]:
