@@ -50,7 +50,7 @@ export function Login({ reason, oidc, onVisitor }: LoginProps) {
           }}
         />
         <p id="token-help" className="muted">
-          A token with the role viewer, operator or admin. It is not kept: the browser gets a session that you can end.
+          A token with the role viewer, operator or admin. It is not kept: the browser gets a sign-in that you can end.
         </p>
         <p id="token-problem" role="alert" className="problem">
           {problem}
