@@ -199,20 +199,30 @@ def _refuse_declared(request: Request, key_id: str) -> None:
 
 
 async def _shown(request: Request, reached: frozenset[str] | None) -> list[schemas.Key]:
-    return _desk(request).view.keys(reached=reached, holders=await _holders(request), now=datetime.now(UTC))
+    return _desk(request).view.keys(reached=reached, holders=await _holders(request, reached), now=datetime.now(UTC))
 
 
 async def _one(request: Request, key_id: str, reached: frozenset[str] | None) -> schemas.Key:
-    return _desk(request).view.one(key_id, reached=reached, holders=await _holders(request), now=datetime.now(UTC))
+    return _desk(request).view.one(
+        key_id, reached=reached, holders=await _holders(request, reached), now=datetime.now(UTC)
+    )
 
 
-async def _holders(request: Request) -> Mapping[str, int] | None:
-    """How many processes hold each key, by their own word; None while Redis is away."""
+async def _holders(request: Request, reached: frozenset[str] | None) -> Mapping[str, int] | None:
+    """How many processes hold each key, by their own word; None while Redis is away.
+
+    Somebody who reaches some projects is told of those that carry a call of theirs: a job carries one call.
+    """
     try:
         holders = await resources_of(request).fleet.holders()
     except RedisUnavailable:
         return None
-    return Counter(each.id for holder in holders if holder.keys is not None for each in holder.keys.held)
+    seen = [
+        holder
+        for holder in holders
+        if reached is None or any(session.project in reached for session in holder.sessions or ())
+    ]
+    return Counter(each.id for holder in seen if holder.keys is not None for each in holder.keys.held)
 
 
 def _desk(request: Request) -> KeyDesk:

@@ -163,6 +163,25 @@ async def test_a_token_of_some_projects_sees_their_keys_and_no_other_projects_na
     assert "globex" not in listed.text
 
 
+async def test_a_token_of_some_projects_is_not_told_how_many_processes_of_others_hold_a_key(
+    keys_api: httpx.AsyncClient, make_token: MakeToken
+) -> None:
+    await keys_api.post("/api/v1/keys", json=NEW)
+    worker = await make_token(Role.WORKER)
+    for pid, project in enumerate(("acme", "globex", "globex")):
+        call = {"session_id": f"AJ_{pid}", "project": project, "agent": "a", "room": "r", "started_at": "2026-11-21"}
+        message = {
+            "incarnation": f"i-{pid}", "seq": 1, "host": "h", "pid": pid, "shim_version": "0.1.0", "sessions": [call],
+            "keys": {"needs": ["openai"], "held": [{"id": "openai-main", "version": 1}]},
+        }  # fmt: skip
+        assert (await keys_api.post("/v1/sync", json=message, headers=worker)).status_code == 200
+    acme = await make_token(Role.VIEWER, projects=["acme"])
+
+    seen = [(await keys_api.get("/api/v1/keys/openai-main", headers=each)).json()["holders"] for each in ({}, acme)]
+
+    assert seen == [3, 1]
+
+
 async def test_without_a_secret_the_vault_is_locked_and_everything_else_goes_on(
     start_api: StartApi, make_token: MakeToken, secret: str
 ) -> None:
