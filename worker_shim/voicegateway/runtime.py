@@ -126,8 +126,8 @@ class Runtime:
         record.ended_ns = record.ended_ns or record.started_ns + record.duration_ns
         record.outcome, record.is_settled = outcome, True
         try:
-            self._presence.note(record)
             self._outbox.settle(record.request_id, partial(encode_span, record))
+            self._presence.note(record)
         finally:
             # Whatever becomes of its span: what it holds of budgets must not be held for ever.
             if self.money is not None:
@@ -274,7 +274,10 @@ class Runtime:
             return
         runtime._stop.set()
         for record in list(runtime._open.values()):
-            runtime.settle(record, "cancelled")
+            try:
+                runtime.settle(record, "cancelled")
+            except Exception as error:  # noqa: BLE001 - the others must be settled too
+                runtime.hook_failed("exit", error)
         if runtime.limits is not None:
             runtime.limits.syncer.leave()
         runtime._outbox.close(timeout_s=3.0)

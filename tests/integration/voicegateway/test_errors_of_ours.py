@@ -6,8 +6,16 @@ from typing import Any
 import pytest
 from livekit.plugins import cartesia, openai
 from tests.integration.testing_vendors.bench import NO_RETRY
-from tests.integration.voicegateway.metering import broken, metering
-from tests.integration.voicegateway.plugin_use import SAID, ask, converse, prerecorded, stream_speech, utterance
+from tests.integration.voicegateway.metering import Record, broken, metering
+from tests.integration.voicegateway.plugin_use import (
+    QUESTION,
+    SAID,
+    ask,
+    converse,
+    prerecorded,
+    stream_speech,
+    utterance,
+)
 
 from voicegateway import runtime, tracing
 from voicegateway.instrument import llm as llm_hooks
@@ -15,6 +23,7 @@ from voicegateway.instrument import request, second_opinion, wire
 from voicegateway.instrument import stt as stt_hooks
 from voicegateway.instrument import tts as tts_hooks
 from voicegateway.instrument.wire import socket as wire_socket
+from voicegateway.testing.vendors import OpenAIOptions
 from voicegateway.wire_count import WireCount
 
 BROKEN_CHAT = [
@@ -121,3 +130,18 @@ async def test_recording_is_not_disturbed_by_errors_of_ours(tmp_path: Path, name
 
     assert event.alternatives[0].text == SAID
     assert meter.runtime.hook_errors == 1
+
+
+async def test_end_of_a_process_settles_all_whatever_goes_wrong_with_one(tmp_path: Path) -> None:
+    async with metering(tmp_path, openai=OpenAIOptions(ttft_ms=60_000)) as meter:
+        llm = meter.llm()
+        streams = [llm.chat(chat_ctx=QUESTION) for _ in range(3)]
+        with broken(meter.runtime._presence, "note") as raised:
+            meter.runtime.close()
+        for stream in streams:
+            await stream.aclose()
+        await llm.aclose()
+        outcomes = [Record.of(meter.sink.span(request_id)).outcome for request_id in meter.sink.received]
+
+    assert outcomes == ["cancelled"] * 3
+    assert meter.runtime.hook_errors == len(raised) == 3
