@@ -65,8 +65,9 @@ def billed_as(leg: EndedLeg, telephony: Telephony) -> list[tuple[str, str, str]]
     billed = []
     if telephony.is_cloud and leg.livekit_model:
         billed.append((LIVEKIT, leg.livekit_model, "livekit"))
-    # Carriers bill nothing for a call that nobody answered.
-    if leg.carrier_provider and not leg.is_unanswered:
+    # Carriers bill nothing for a call that nobody answered; one that came in was, whatever its leaving says.
+    is_unanswered = leg.is_unanswered and leg.direction == "outbound"
+    if leg.carrier_provider and not is_unanswered:
         billed.append((leg.carrier_provider, leg.carrier_model, "carrier"))
     return billed
 

@@ -7,12 +7,15 @@ INSERT INTO call_leg AS l (
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, clock_timestamp())
 ON CONFLICT (leg_id) DO UPDATE SET
     session_id = greatest(l.session_id, excluded.session_id),
-    direction = greatest(l.direction, excluded.direction),
-    trunk_id = greatest(l.trunk_id, excluded.trunk_id),
-    livekit_model = greatest(l.livekit_model, excluded.livekit_model),
-    carrier_provider = greatest(l.carrier_provider, excluded.carrier_provider),
-    carrier_model = greatest(l.carrier_model, excluded.carrier_model),
-    call_id = greatest(l.call_id, excluded.call_id),
+    -- Together: rules may change during a call, and one's carrier with another's model is nobody's price. Whoever knows
+    -- the trunk and the call goes first.
+    (trunk_id, call_id, carrier_provider, carrier_model, livekit_model, direction) = (
+        SELECT * FROM (VALUES
+            (l.trunk_id, l.call_id, l.carrier_provider, l.carrier_model, l.livekit_model, l.direction),
+            (excluded.trunk_id, excluded.call_id, excluded.carrier_provider, excluded.carrier_model,
+             excluded.livekit_model, excluded.direction)
+        ) AS told ORDER BY 1 DESC, 2 DESC, 3 DESC, 4 DESC, 5 DESC, 6 DESC LIMIT 1
+    ),
     carrier_call_id = greatest(l.carrier_call_id, excluded.carrier_call_id),
     project = greatest(l.project, excluded.project),
     is_connected = l.is_connected OR excluded.is_connected,

@@ -280,3 +280,39 @@ async def test_no_phone_number_is_kept_anywhere(deliver: Any, db: Any, books: An
     texts = [str(row[0]) for table in tables for row in await db.fetch(f'SELECT t::text FROM "{table}" AS t')]
     assert len(texts) > 10
     assert [text for text in texts if "510555" in text] == []
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_a_leg_is_billed_by_one_rule_although_the_rules_changed_during_the_call(
+    start_api: Any, db: Any, books: Any, order: tuple[int, int]
+) -> None:
+    """Joined under one carrier, left under another: never one's name with the other's model."""
+    carriers = ("aaa/zone-9", "zzz/zone-1")
+    events = _over("ST_x").events()
+    cut = len(events) // 2
+    for half, which in zip((events[:cut], events[cut:]), order, strict=True):
+        rules = f"legs:\n  - {{trunk: ST_x, livekit: us-local-inbound, carrier: {carriers[which]}}}\n"
+        async with start_api(livekit_api_key=KEY, livekit_api_secret=SECRET, telephony=rules) as api:
+            assert {answer for answer, _ in await Webhooks(api)(*half)} == {200}
+
+    assert [row[0] for row in await books()] == ["livekit/agent-session", "livekit/us-local-inbound", "zzz/zone-1"]
+
+
+async def test_a_leaving_without_attributes_takes_no_rule_away(deliver: Any, books: Any) -> None:
+    events = _over("ST_twilio").events()
+    for event in events:
+        if event.event == "participant_left":
+            event.participant.attributes.clear()
+            event.participant.disconnect_reason = DisconnectReason.USER_REJECTED
+
+    await deliver(*disturbed(events, seed=3, is_reordered=True))
+
+    assert [(row[0], row[-1]) for row in await books()] == [
+        ("livekit/agent-session", False),
+        ("livekit/sip-third-party", False),
+        ("twilio/us-sip-inbound", False),
+    ]
+
+
+def _over(trunk_id: str) -> CallScript:
+    return replace(CALL, sip_attributes={**CALL.sip_attributes, "sip.trunkID": trunk_id})

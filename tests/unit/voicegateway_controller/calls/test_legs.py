@@ -75,7 +75,8 @@ def test_a_server_of_ones_own_bills_nothing_and_carriers_go_on() -> None:
 
 def test_nobody_bills_who_was_never_connected_and_carriers_not_what_nobody_answered() -> None:
     assert _rows(replace(PHONE, is_connected=False)) == []
-    assert len(_rows(replace(PHONE, is_unanswered=True))) == 1
+    assert len(_rows(replace(PHONE, is_unanswered=True, direction="outbound"))) == 1
+    assert len(_rows(replace(PHONE, is_unanswered=True, direction="inbound"))) == 2
 
 
 def test_a_moment_is_billed_as_a_minute() -> None:
