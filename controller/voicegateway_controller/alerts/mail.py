@@ -1,6 +1,7 @@
 """Mail through one server: STARTTLS or TLS, login, and an end to every attempt. The only file that knows smtplib."""
 
 import asyncio
+import contextlib
 import smtplib
 import socket
 import ssl
@@ -117,12 +118,17 @@ class _Attempt:
     def run(self, message: EmailMessage) -> list[str]:
         """Hand the mail in; return the recipients that were refused while others were taken. Raises NotDelivered."""
         try:
-            with self._connected() as client:
+            client = self._connected()
+            try:
                 if self._server.user:
                     client.login(self._server.user, self._server.password)
                 if self._is_abandoned:
                     raise TimeoutError
-                return sorted(client.send_message(message))
+                refused = sorted(client.send_message(message))
+                self._say_goodbye(client)
+            finally:
+                client.close()
+            return refused
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
             raise NotDelivered("the mail server refused every recipient", is_final=_is_final(*codes)) from error
@@ -146,6 +152,11 @@ class _Attempt:
             except OSError:
                 # It has closed meanwhile, which is what we want.
                 return
+
+    def _say_goodbye(self, client: smtplib.SMTP) -> None:
+        """Without waiting for an answer: the mail was taken, and whatever comes after that must not send it again."""
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            client.putcmd("QUIT")
 
     def _connected(self) -> smtplib.SMTP:
         server = self._server

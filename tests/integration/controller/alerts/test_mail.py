@@ -162,6 +162,21 @@ async def test_a_server_that_goes_on_or_falls_silent_is_left_and_its_thread_ends
     assert server.mails == []
 
 
+@pytest.mark.parametrize(
+    "served", [SmtpServer(silent_at="QUIT"), SmtpServer(replies={"QUIT": "421 closing"})], ids=["silent", "421"]
+)
+async def test_a_mail_that_was_taken_is_delivered_however_the_server_says_goodbye(
+    monkeypatch: pytest.MonkeyPatch, served: SmtpServer
+) -> None:
+    monkeypatch.setattr(mail, "TIMEOUT_S", 2.0)
+    async with mailing(served) as server:
+        await _mail(server, scheme="smtp+plain").send(ALERT)
+        await asyncio.wait_for(server.ended.wait(), timeout=30)
+
+    assert len(server.mails) == 1
+    assert server.heard[-1] == "QUIT"
+
+
 async def test_nobody_there_is_tried_again() -> None:
     with pytest.raises(NotDelivered, match="the mail server cannot be reached: Connection refused") as caught:
         await _mail(SmtpServer(port=9), scheme="smtp+plain").send(ALERT)
