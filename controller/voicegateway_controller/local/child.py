@@ -110,4 +110,8 @@ class Child:
             backoff_s = min(BACKOFF_S_MAX, backoff_s * 2)
             self.restarts += 1
             started_s = time.monotonic()
-            self._spawn()
+            try:
+                self._spawn()
+            except OSError as error:
+                # No memory, or no process more: what ended it, maybe. The next time there may be some.
+                _log.warning("%s cannot be started: %s", self.name, error.strerror)
