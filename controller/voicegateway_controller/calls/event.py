@@ -97,7 +97,7 @@ def read_event(message: Any, body: bytes, *, telephony: Telephony, now_us: int) 
         ingress = message.ingress_info
         room_sid = room_sid or ingress.state.room_id or ingress.ingress_id
         room_name = room_name or ingress.room_name
-        leg = _ingress(message, room_sid, at_us=at_us, now_us=now_us)
+        leg = _ingress(message, at_us=at_us, now_us=now_us)
     if not room_sid or (leg is None and name in LEG_EVENTS):
         return None
     created_us = message.room.creation_time_ms * 1_000 or message.room.creation_time * SECOND_US
@@ -181,27 +181,28 @@ def _egress(message: Any, room_sid: str, *, at_us: int, now_us: int) -> LegTold 
     )  # fmt: skip
 
 
-def _ingress(message: Any, room_sid: str, *, at_us: int, now_us: int) -> LegTold | None:
+def _ingress(message: Any, *, at_us: int, now_us: int) -> LegTold | None:
     info = message.ingress_info
     if not info.ingress_id:
         return None
     # One ingress may be used many times: each use has an id, or at least a start, of its own.
     resource_id = info.state.resource_id or f"{info.ingress_id}:{info.state.started_at}"
     model = _INGRESS.get(info.input_type, "ingress")
+    # Not of the room: the beginning may be told before it is in one.
     return _resource(
-        message, room_sid, "ingress", resource_id, model, started_ns=info.state.started_at,
+        message, info.ingress_id, "ingress", resource_id, model, started_ns=info.state.started_at,
         ended_ns=info.state.ended_at, at_us=at_us, now_us=now_us,
     )  # fmt: skip
 
 
 def _resource(
-    message: Any, room_sid: str, kind: LegKind, resource_id: str, model: str, *, started_ns: int, ended_ns: int,
+    message: Any, owner_id: str, kind: LegKind, resource_id: str, model: str, *, started_ns: int, ended_ns: int,
     at_us: int, now_us: int,
 ) -> LegTold:  # fmt: skip
     started_us = _believed(started_ns // 1_000, now_us)
     is_end = message.event.endswith("_ended")
     return LegTold(
-        leg_id=leg_id(room_sid, resource_id),
+        leg_id=leg_id(owner_id, resource_id),
         kind=kind,
         resource_id=_text(resource_id),
         livekit_model=model,
@@ -213,9 +214,9 @@ def _resource(
     )
 
 
-def leg_id(room_sid: str, resource_id: str) -> UUID:
-    """Return the leg's id: the same for whoever hears of it, whenever."""
-    return uuid5(LEG_NAMESPACE, f"{room_sid}:{resource_id}")
+def leg_id(owner_id: str, resource_id: str) -> UUID:
+    """Return the id of a leg in a room, or of an ingress: the same for whoever hears of it, whenever."""
+    return uuid5(LEG_NAMESPACE, f"{owner_id}:{resource_id}")
 
 
 def _believed(us: int, now_us: int) -> int | None:

@@ -6,6 +6,8 @@ INSERT INTO call_leg AS l (
 )
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, clock_timestamp())
 ON CONFLICT (leg_id) DO UPDATE SET
+    -- An ingress stands for its room (IN_… before RM_…) until that is told.
+    room_sid = greatest(l.room_sid, excluded.room_sid),
     session_id = greatest(l.session_id, excluded.session_id),
     -- Together: rules may change during a call, and one's carrier with another's model is nobody's price. Whoever knows
     -- the trunk and the call goes first.

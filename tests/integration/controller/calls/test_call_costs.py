@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from livekit.protocol.ingress import IngressInfo, IngressInput, IngressState
 from livekit.protocol.models import DisconnectReason
+from livekit.protocol.webhook import WebhookEvent
 from tests.fixtures.traces import a_request, a_span
 from tests.integration.controller.calls.conftest import KEY, SECRET, TELEPHONY, Webhooks
 
@@ -312,6 +314,37 @@ async def test_a_leaving_without_attributes_takes_no_rule_away(deliver: Any, boo
         ("livekit/sip-third-party", False),
         ("twilio/us-sip-inbound", False),
     ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_an_ingress_that_began_before_it_was_in_a_room_is_one_leg(
+    deliver: Any, db: Any, books: Any, seed: int
+) -> None:
+    """Its beginning is told when somebody sends, its end with the room that it was in at last."""
+    events = CALL.events()
+    start_ns = int(CALL.started_at.timestamp()) * 10**9
+    began = IngressState(resource_id="RES_1", started_at=start_ns)
+    ended = IngressState(
+        resource_id="RES_1", room_id=CALL.room_sid, started_at=start_ns, ended_at=start_ns + 90 * 10**9
+    )
+    events += [
+        WebhookEvent(
+            id=name, event=name, created_at=start_ns // 10**9 + 90,
+            ingress_info=IngressInfo(
+                ingress_id="IN_1", input_type=IngressInput.WHIP_INPUT, room_name=CALL.room, state=state
+            ),
+        )
+        for name, state in (("ingress_started", began), ("ingress_ended", ended))
+    ]  # fmt: skip
+
+    await deliver(*disturbed(events, seed=seed, copies_max=2, is_reordered=True))
+
+    assert [row[:4] for row in await books()] == [
+        AGENT[:4],
+        ("livekit/ingress-whip", "default", "AJ_1", 90_000),
+        PHONE[:4],
+    ]
+    assert await db.fetchval("SELECT count(*) FROM call_leg WHERE settled_at IS NULL") == 0
 
 
 def _over(trunk_id: str) -> CallScript:
