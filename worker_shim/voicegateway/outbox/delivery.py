@@ -4,8 +4,9 @@ import gzip
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from voicegateway.answer_body import read_answer
 from voicegateway.outbox.answers import Answer, Verdict, judge
 from voicegateway.outbox.envelope import Row, export_request
 
@@ -46,7 +47,8 @@ class Delivery:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = _read(response.raw, by=time.monotonic() + timeout_s)
+                by_s = time.monotonic() + timeout_s
+                body = read_answer(response.raw, bytes_max=ANSWER_BYTES_MAX, by_s=by_s)
                 return judge(response.status_code, response.headers, body, now=datetime.now(UTC))
         except (InvalidURL, MissingSchema, InvalidSchema) as error:
             return Answer(verdict=Verdict.MISDIRECTED, cause="not an address", message=str(error))
@@ -86,22 +88,3 @@ class Delivery:
         if self._token:
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
-
-
-def _read(answer: Any, *, by: float) -> bytes:
-    """Read an answer as it comes: whoever sends a byte now and then would hold up all deliveries of the host.
-
-    Raises:
-        TimeoutError: it is not over when it should be.
-    """
-    # Before urllib3 2 there is none, and each read waits for all.
-    read = getattr(answer, "read1", answer.read)
-    body = b""
-    while len(body) < ANSWER_BYTES_MAX:
-        piece: bytes = read(ANSWER_BYTES_MAX - len(body), decode_content=True)
-        if not piece:
-            break
-        body += piece
-        if time.monotonic() > by:
-            raise TimeoutError("the answer does not end")
-    return body
