@@ -14,7 +14,7 @@ from voicegateway_controller.embedded.errors import EmbeddedFailed
 from voicegateway_controller.embedded.home import write_private
 from voicegateway_controller.embedded.identity import can_reach, give_tree
 from voicegateway_controller.embedded.ports import HOST
-from voicegateway_controller.embedded.process import RunAs, command_of, run_to_end
+from voicegateway_controller.embedded.process import RunAs, cause_in, command_of, run_to_end
 from voicegateway_controller.embedded.server import EmbeddedServer
 
 DATABASE = "voicegateway"
@@ -148,7 +148,7 @@ class EmbeddedPostgres(EmbeddedServer):
         finally:
             password.unlink(missing_ok=True)
         if outcome.code != 0:
-            raise EmbeddedFailed(f"initdb failed in {folder}: {outcome.output.splitlines()[-1:]}")
+            raise EmbeddedFailed(f"initdb failed in {folder}: {cause_in(outcome.output)}")
         partial.rename(self._data)
 
 

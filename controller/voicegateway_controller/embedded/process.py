@@ -22,6 +22,8 @@ POLL_INTERVAL_S = 0.01
 KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")
 # ps answers in milliseconds; it runs on the loop, so a hung one must not be waited for.
 PS_TIMEOUT_S = 5.0
+# How Postgres and initdb begin what they end with.
+ERROR_MARKS = ("FATAL:", "PANIC:", "initdb: error:")
 # Enough for the last words of initdb.
 OUTPUT_BYTES_MAX = 64 * 1024
 
@@ -103,6 +105,12 @@ async def run_to_end(argv: list[str], *, identity: RunAs, timeout_s: float) -> O
         output.seek(0)
         said = output.read(OUTPUT_BYTES_MAX)
     return Outcome(code=code, output=said.decode(errors="replace").strip())
+
+
+def cause_in(said: str) -> str:
+    """Return why a program ended, from what it said: its first error, else its last line; after it they tidy up."""
+    lines = said.splitlines() or ["it said nothing"]
+    return next((line for line in lines if any(mark in line for mark in ERROR_MARKS)), lines[-1]).strip()
 
 
 async def wait_exit(process: "subprocess.Popen[bytes]", *, timeout_s: float) -> int | None:

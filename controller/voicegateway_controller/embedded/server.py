@@ -19,6 +19,7 @@ from voicegateway_controller.embedded.process import (
     POLL_INTERVAL_S,
     RunAs,
     birth_mark,
+    cause_in,
     spawn,
     wait_exit,
 )
@@ -155,8 +156,7 @@ class EmbeddedServer(ABC):
                 return
             is_passing = any(mark in complaint for mark in self._passing_complaints)
             if not is_passing or time.monotonic() > deadline:
-                last = complaint.splitlines()[-1] if complaint else "it said nothing"
-                raise EmbeddedFailed(f"{self.name} did not start: {last} (log: {self._files.log_path})")
+                raise EmbeddedFailed(f"{self.name} did not start: {cause_in(complaint)} (log: {self._files.log_path})")
             await asyncio.sleep(RETRY_INTERVAL_S)
 
     async def _launch_once(self, port: int) -> str | None:
