@@ -23,10 +23,12 @@ from voicegateway_controller.reconcile.files.sheet import Cell, Numeral, Row, re
 from voicegateway_controller.reconcile.sources.answers import Window
 from voicegateway_controller.reconcile.sources.line_words import category_of
 from voicegateway_controller.reconcile.statement import LineCategory, VendorDocument, VendorLine, VendorStatement
-from voicegateway_shared.money import format_usd
+from voicegateway_shared.money import PICO_PER_USD, format_usd
 
 HEADING_ROWS_MAX: Final = 50
 """Where the headings must be: some exports begin with a title and an address."""
+ROUNDED_PICO_USD: Final = PICO_PER_USD // 200
+"""Half a cent: what a total may differ by from the sum of finer lines."""
 _TOTAL: Final = re.compile(r"(grand |sub|invoice )?total( due)?:?", re.IGNORECASE)
 
 
@@ -82,6 +84,7 @@ class _Table:
         self._rates = {currency: Decimal(rate) for currency, rate in mapping.rates.items()}
         self._unknown_units: dict[str, int] = {}
         self._totals: list[int | None] = []
+        self._currencies: set[str] = set()
         self._invoice_pico_usd: int | None = None
 
     def find_headings(self, rows: Iterator[Row]) -> None:
@@ -142,8 +145,10 @@ class _Table:
 
     @property
     def invoice_pico_usd(self) -> int | None:
-        """What the file itself says that it comes to; None where it does not."""
-        return self._sum if self._sum in self._totals else self._invoice_pico_usd
+        """What the file itself says that it comes to; None where it does not. Totals are rounded, lines need not be."""
+        sums, totals = self._sum, (*self._totals, self._invoice_pico_usd)
+        fits = any(total is not None and abs(total - sums) <= ROUNDED_PICO_USD for total in totals)
+        return sums if fits else self._invoice_pico_usd
 
     @property
     def _sum(self) -> int:
@@ -174,12 +179,14 @@ class _Table:
         )
 
     def _exact_amount(self, number: int, cells: Sequence[Cell]) -> int | None:
+        if self._mapping.currency and (said := self._text(cells, self._mapping.currency)):
+            self._currencies.add((currency_of(said) or said).upper())
         try:
             return self._amount(number, cells)
         except NotExact as error:
             raise UnreadableFile(f"{self._name}, row {number}: {error}") from error
 
-    def _amount(self, number: int, cells: Sequence[Cell]) -> int | None:
+    def _amount(self, number: int, cells: Sequence[Cell], *, unsaid: str = "") -> int | None:
         mapping = self._mapping
         if not mapping.amount:
             return None
@@ -193,7 +200,7 @@ class _Table:
                 f"{self._name}, row {number}, column {mapping.amount!r}: {self._text(cells, mapping.amount)!r} is in "
                 f"{' and in '.join(filter(None, [named, *signed]))}: an amount has one currency"
             )
-        currency = named or next(iter(signed), mapping.default_currency)
+        currency = named or next(iter(signed), unsaid or mapping.default_currency)
         if currency == "USD":
             return pico_usd(amount)
         rate = self._rates.get(currency)
@@ -264,7 +271,8 @@ class _Table:
         if not _TOTAL.fullmatch(first.strip()):
             return False
         try:
-            told = self._amount(0, cells)
+            # It seldom names the currency that each row names; of several it can be none.
+            told = self._amount(0, cells, unsaid="".join(self._currencies))
         except (UnreadableFile, NotExact):
             # A row that only looks like a total is told as one that does not fit.
             told = None

@@ -150,6 +150,28 @@ def test_a_total_row_is_compared_and_not_counted() -> None:
     assert lies.notes == ("its total row does not say the sum of its rows, which is $3",)
 
 
+@pytest.mark.parametrize(
+    ("costs", "total", "said"),
+    [
+        (["1.004", "2.0034"], "3.01,", "3.0074"),
+        (["1.004", "2.0034"], "3.02,", "3.02"),
+        (["10,EUR", "20,EUR"], "30,", "33"),
+        (["10,EUR", "20,EUR"], "30,EUR", "33"),
+        (["10,EUR", "20,EUR"], "31,", "34.1"),
+        # Of two currencies nobody knows which one the total is in.
+        (["10,EUR", "20,USD"], "30,", None),
+    ],
+)
+def test_a_total_is_rounded_and_in_the_currency_of_its_rows(costs: list[str], total: str, said: str | None) -> None:
+    rows = "".join(f"2026-10-01,a,{cost if ',' in cost else cost + ','}\n" for cost in costs)
+
+    statement = read(
+        f"Day,Model,Cost,Currency\n{rows}Total,,{total}\n", SIMPLE + "currency: Currency\nrates: {EUR: '1.1'}\n"
+    )
+
+    assert statement.invoice_pico_usd == (None if said is None else int(Decimal(said).scaleb(12)))
+
+
 def test_equal_rows_are_all_counted() -> None:
     statement = read("Day,Model,Cost\n2026-10-01,a,1\n2026-10-01,a,1\n", SIMPLE)
 
