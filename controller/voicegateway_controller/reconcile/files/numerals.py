@@ -56,7 +56,8 @@ def currency_of(text: str) -> str:
 
 def currencies_of(text: str) -> list[str]:
     """All of them, each once; a number has one at most."""
-    return list(dict.fromkeys(_CURRENCIES.get(found.upper(), found.upper()) for found in _SIGNS.findall(text)))
+    signs: list[str] = _SIGNS.findall(text.upper())
+    return list(dict.fromkeys(_CURRENCIES.get(sign, sign) for sign in signs))
 
 
 def _sign(plain: str) -> tuple[bool, str]:
