@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from itertools import islice
 from typing import Final
@@ -29,6 +29,7 @@ HEADING_ROWS_MAX: Final = 50
 """Where the headings must be: some exports begin with a title and an address."""
 ROUNDED_PICO_USD: Final = PICO_PER_USD // 200
 """Half a cent: what a total may differ by from the sum of finer lines."""
+_TIMES: Final = re.compile("%[HIXcT]")
 _TOTAL: Final = re.compile(r"(grand |sub|invoice )?total( due)?:?", re.IGNORECASE)
 
 
@@ -248,11 +249,13 @@ class _Table:
             ) from error
 
     def _date(self, cell: Cell, window: Window) -> date:
+        form = self._mapping.date_format
         if isinstance(cell, datetime):
-            return self._utc_day(cell)
+            # Where the mapping's form has no time of the day, a midnight is a day's: as a text it would be one.
+            is_day = form == "month" or (form != "iso" and not _TIMES.search(form) and cell.time() == time.min)
+            return cell.date() if is_day else self._utc_day(cell)
         if isinstance(cell, date):
             return cell
-        form = self._mapping.date_format
         if form == "month":
             return datetime.strptime(cell[:7], "%Y-%m").replace(tzinfo=UTC).date()
         if form == "iso":
@@ -260,7 +263,7 @@ class _Table:
                 return date.fromisoformat(cell)
             return self._utc_day(datetime.fromisoformat(cell.removesuffix(" UTC")))
         parsed = datetime.strptime(cell, form)  # noqa: DTZ007 - the zone is the mapping's, applied below
-        return self._utc_day(parsed) if re.search("%[HIXcT]", form) else parsed.date()
+        return self._utc_day(parsed) if _TIMES.search(form) else parsed.date()
 
     def _utc_day(self, at: datetime) -> date:
         return (at if at.tzinfo else at.replace(tzinfo=self._zone)).astimezone(UTC).date()

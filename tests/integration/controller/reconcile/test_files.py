@@ -349,6 +349,22 @@ def test_midnight_in_a_workbook_is_what_the_same_text_is_in_a_csv(form: str) -> 
     assert of_book.day == date(2026, 10, 1 if has_time else 2)
 
 
+@pytest.mark.parametrize(("form", "day"), [("month", None), ("'%d.%m.%Y'", date(2026, 10, 1))])
+def test_midnight_in_a_workbook_is_a_day_where_the_mapping_knows_days_only(form: str, day: date | None) -> None:
+    mapping = SIMPLE + f"zone: Europe/Berlin\ndate_format: {form}\n"
+    text = "2026-10-01 00:00:00" if form == "month" else "01.10.2026"
+
+    [of_book] = read(
+        workbook([["Day", "Model", "Cost"], [datetime(2026, 10, 1), "a", 1]]),  # noqa: DTZ001 - as above
+        mapping,
+        "x.xlsx",
+    ).lines
+    [of_text] = read(f"Day,Model,Cost\n{text},a,1\n", mapping).lines
+
+    assert of_book == of_text
+    assert of_book.day == day
+
+
 def test_a_sheet_is_chosen_by_its_name() -> None:
     body = workbook([["Day", "Model", "Cost"], [date(2026, 10, 1), "a", 1]], title="Detail")
 
