@@ -41,8 +41,8 @@ class TellsTariffs(Protocol):
 class TellsDirectives(Protocol):
     """Where orders to workers come from."""
 
-    async def pending_for(self, session_ids: Sequence[str]) -> tuple[Directive, ...]:
-        """Return what must still be done about some sessions."""
+    async def pending_for(self, carried: Mapping[str, str]) -> tuple[Directive, ...]:
+        """Return what must still be done about some sessions, each with its project."""
         ...
 
     async def done(self, ids: Iterable[str]) -> None:
@@ -128,7 +128,7 @@ class MoneyLeasing:
             return ()
         if report.done:
             await self._directives.done(report.done)
-        return await self._directives.pending_for([each.session_id for each in message.sessions or ()])
+        return await self._directives.pending_for({each.session_id: each.project for each in message.sessions or ()})
 
     def tag(self) -> str | None:
         """Return the tag of the budgets that holders are told now; None while they are not known here."""

@@ -3,9 +3,10 @@
 A flushed Redis forgets it: whoever ordered it sees the session still live and orders it again.
 """
 
+import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from typing import Any, Final
 
@@ -39,6 +40,8 @@ FORGET_AT_ONCE: Final = 100
 LOOK_S: Final = 0.25
 """How long it is believed that nobody must do anything: what a message costs while that is so is nothing."""
 ID_CHARS: Final = 16
+SESSION_CHARS: Final = 200
+"""Of a session's id that its directive's id repeats; a worker's report has texts of at most 256."""
 RETRY_AFTER_S: Final = 30
 SCAN: Final = 500
 
@@ -72,7 +75,7 @@ class Directives:
         """
         now_ms = self._now_ms()
         ordered = Ending(
-            id=f"{secrets.token_hex(ID_CHARS // 2)}:{session_id}",
+            id=f"{secrets.token_hex(ID_CHARS // 2)}:{_field(session_id, project)}",
             session_id=session_id,
             project=project,
             sentence=one_line(sentence, chars_max=SENTENCE_CHARS_MAX),
@@ -85,7 +88,7 @@ class Directives:
             held: Any = await self._tell(
                 keys=[RECORDS_KEY, DUE_KEY, FORGET_KEY],
                 args=[
-                    session_id, _encode(ordered), now_ms, due_ms, now_ms + KEEP_MS, ENDINGS_MAX, 2 * KEEP_MS,
+                    _field_of(ordered.id), _encode(ordered), now_ms, due_ms, now_ms + KEEP_MS, ENDINGS_MAX, 2 * KEEP_MS,
                     FORGET_AT_ONCE,
                 ],
             )  # fmt: skip
@@ -100,33 +103,39 @@ class Directives:
             _log.info("session.told_to_end", session_id=session_id, project=project, by=by, reason=ordered.reason)
         return ending.directive
 
-    async def pending_for(self, session_ids: Sequence[str]) -> tuple[Directive, ...]:
-        """Return what the worker that carries these sessions must still do. Raises RedisUnavailable.
+    async def pending_for(self, carried: Mapping[str, str]) -> tuple[Directive, ...]:
+        """Return what the worker that carries these sessions, each with its project, must still do.
 
-        While there is nothing for anybody, Redis is asked once in LOOK_S, whatever the number of messages.
+        An order for another project's session of the same id is none of its business. While there is nothing for
+        anybody, Redis is asked once in LOOK_S, whatever the number of messages. Raises RedisUnavailable.
         """
-        if not session_ids or self._monotonic() < self._none_until_s:
+        if not carried or self._monotonic() < self._none_until_s:
             return ()
         try:
             if not await self._redis.exists(RECORDS_KEY):
                 self._none_until_s = self._monotonic() + LOOK_S
                 return ()
             commands: Any = self._redis
-            records = await commands.hmget(RECORDS_KEY, list(session_ids))
+            # An order that names no project is about whoever carries the session.
+            fields = {*carried, *(_field(*each) for each in carried.items())}
+            records = await commands.hmget(RECORDS_KEY, sorted(fields))
         except AWAY as error:
             raise unavailable(error) from error
         endings = [_decode(record) for record in records if record is not None]
         oldest_ms = self._now_ms() - KEEP_MS
-        pending = [each.directive for each in endings if each.is_pending and each.told_ms > oldest_ms]
+        pending = [
+            each.directive
+            for each in endings
+            if each.is_pending and each.told_ms > oldest_ms and each.project in ("", carried.get(each.session_id))
+        ]
         return tuple(pending[:DIRECTIVES_MAX])
 
     async def done(self, ids: Iterable[str]) -> None:
         """Note that workers obeyed. Any number of times, in any order. Raises RedisUnavailable."""
         for directive_id in list(ids)[:DIRECTIVES_MAX]:
-            session_id = directive_id.partition(":")[2]
             commands: Any = self._redis
             try:
-                record = await commands.hget(RECORDS_KEY, session_id)
+                record = await commands.hget(RECORDS_KEY, _field_of(directive_id))
             except AWAY as error:
                 raise unavailable(error) from error
             ending = None if record is None else _decode(record)
@@ -135,7 +144,7 @@ class Directives:
             now_ms = self._now_ms()
             due_ms = None if ending.outcome else now_ms + patience_ms(ending.sentence)
             if await self.change(ending, msgspec.structs.replace(ending, done_ms=now_ms), due_ms=due_ms):
-                _log.info("session.obeyed", session_id=session_id, after_ms=now_ms - ending.told_ms)
+                _log.info("session.obeyed", session_id=ending.session_id, after_ms=now_ms - ending.told_ms)
 
     async def claim(self, *, limit: int, lease_ms: int) -> list[Ending]:
         """Return endings whose time has come; nobody else gets them for `lease_ms`. Raises RedisUnavailable."""
@@ -151,7 +160,7 @@ class Directives:
         try:
             done: Any = await self._change(
                 keys=[RECORDS_KEY, DUE_KEY],
-                args=[held.session_id, _encode(held), _encode(changed), "" if due_ms is None else due_ms],
+                args=[_field_of(held.id), _encode(held), _encode(changed), "" if due_ms is None else due_ms],
             )
         except AWAY as error:
             raise unavailable(error) from error
@@ -167,6 +176,21 @@ class Directives:
         oldest_ms = self._now_ms() - KEEP_MS
         endings = [each for each in map(_decode, found.values()) if each.told_ms > oldest_ms]
         return sorted(endings, key=lambda each: each.told_ms, reverse=True)
+
+
+def _field(session_id: str, project: str) -> str:
+    """Where an order is kept: nobody may end, or shield from its end, another project's session by naming its id.
+
+    It stands in the directive's id, which workers repeat and which must not be longer than their other texts.
+    """
+    if not project and len(session_id) <= SESSION_CHARS:
+        return session_id
+    told = hashlib.blake2s(f"{project}\x1f{session_id}".encode(), digest_size=ID_CHARS // 2).hexdigest()
+    return f"{session_id[:SESSION_CHARS]}@{told}"
+
+
+def _field_of(directive_id: str) -> str:
+    return directive_id.partition(":")[2]
 
 
 def _script(name: str) -> str:

@@ -1,18 +1,20 @@
 """Directives in a real Valkey: told until obeyed, once per session, bounded, forgotten, cheap when there are none."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from voicegateway_controller.budgets import claims
 from voicegateway_controller.errors import Overloaded, RedisUnavailable
 from voicegateway_controller.redis_client import open_redis
 from voicegateway_controller.sessions import Directives, directives
 from voicegateway_controller.sessions.directives import KEEP_MS, LOOK_S
 from voicegateway_controller.sessions.ending import patience_ms
+from voicegateway_shared.wire.money import MoneyReport
 
 
 class Clock:
@@ -51,14 +53,38 @@ async def _commands(redis: Redis) -> int:
     return sum(each["calls"] for name, each in stats.items() if name not in ("cmdstat_info", "cmdstat_hello"))
 
 
+def _carried(session_ids: Iterable[str], project: str = "acme") -> dict[str, str]:
+    return dict.fromkeys(session_ids, project)
+
+
+async def test_another_projects_session_of_the_same_id_is_neither_ended_nor_shielded(told: Directives) -> None:
+    theirs = await told.end("AJ_1", "", "", "x", project="other")
+    before = await told.pending_for(_carried(["AJ_1"]))
+    ours = await told.end("AJ_1", "", "", "x", project="acme")
+
+    assert before == ()
+    assert await told.pending_for(_carried(["AJ_1"])) == (ours,)
+    assert await told.pending_for(_carried(["AJ_1"], project="other")) == (theirs,)
+    await told.done([theirs.id])
+    assert await told.pending_for(_carried(["AJ_1"])) == (ours,)
+    assert await told.pending_for(_carried(["AJ_1"], project="other")) == ()
+
+
+async def test_the_longest_names_make_an_id_that_a_report_may_repeat(told: Directives) -> None:
+    directive = await told.end("x" * 256, "", "", "x", project="y" * 256)
+
+    claims.check(MoneyReport(done=(directive.id,)), incarnation="host-1-42", seq=1)
+    assert await told.pending_for(_carried(["x" * 256], project="y" * 256)) == (directive,)
+
+
 async def test_a_worker_is_told_until_it_obeyed(told: Directives) -> None:
     directive = await told.end("AJ_1", "Good\nbye.", "over budget", "acme-month", project="acme")
-    before = [await told.pending_for(["AJ_2", "AJ_1"]) for _ in range(2)]
+    before = [await told.pending_for(_carried(["AJ_2", "AJ_1"])) for _ in range(2)]
     await told.done([directive.id, directive.id])
 
     assert (directive.session_id, directive.kind, directive.sentence) == ("AJ_1", "end_session", "Good bye.")
     assert before == [(directive,), (directive,)]
-    assert await told.pending_for(["AJ_1"]) == ()
+    assert await told.pending_for(_carried(["AJ_1"])) == ()
     [ending] = await told.endings()
     assert (ending.project, ending.by, ending.reason, ending.outcome) == ("acme", "acme-month", "over budget", "")
     assert ending.done_ms > 0
@@ -72,7 +98,7 @@ async def test_a_session_is_told_once_however_many_order_it_at_once(
     directives = await asyncio.gather(*(each.end("AJ_1", f"{n}", "", "x") for n, each in enumerate(others * 4)))
 
     assert len(set(directives)) == 1
-    assert await told.pending_for(["AJ_1"]) == (directives[0],)
+    assert await told.pending_for(_carried(["AJ_1"])) == (directives[0],)
 
 
 async def test_an_order_after_the_outcome_is_a_new_one(told: Directives) -> None:
@@ -83,7 +109,7 @@ async def test_an_order_after_the_outcome_is_a_new_one(told: Directives) -> None
     second = await told.end("AJ_1", "", "", "x")
 
     assert first.id != second.id
-    assert await told.pending_for(["AJ_1"]) == (second,)
+    assert await told.pending_for(_carried(["AJ_1"])) == (second,)
 
 
 async def test_what_is_not_ours_is_not_done(told: Directives) -> None:
@@ -91,32 +117,32 @@ async def test_what_is_not_ours_is_not_done(told: Directives) -> None:
 
     await told.done(["", ":", "AJ_1", f"{'0' * 16}:AJ_1", "nobody:AJ_9", f"{directive.id} "])
 
-    assert await told.pending_for(["AJ_1"]) == (directive,)
+    assert await told.pending_for(_carried(["AJ_1"])) == (directive,)
 
 
 async def test_nothing_to_tell_costs_redis_one_question_for_many_messages(
     redis: Redis, told: Directives, clock: Clock
 ) -> None:
-    await told.pending_for(["AJ_1"])
+    await told.pending_for(_carried(["AJ_1"]))
     before = await _commands(redis)
     for _ in range(100):
-        assert await told.pending_for(["AJ_1"]) == ()
+        assert await told.pending_for(_carried(["AJ_1"])) == ()
     without = await _commands(redis) - before
     # Another replica is told to end it: known here as soon as we look again.
     directive = await Directives(redis, now_ms=clock.now_ms).end("AJ_1", "", "", "x")
     clock.ms += int(LOOK_S * 1000) + 1
 
     assert without == 0
-    assert await told.pending_for(["AJ_1"]) == (directive,)
-    assert await told.pending_for([]) == ()
+    assert await told.pending_for(_carried(["AJ_1"])) == (directive,)
+    assert await told.pending_for({}) == ()
 
 
 async def test_the_one_that_ordered_it_tells_at_once(told: Directives) -> None:
-    await told.pending_for(["AJ_1"])
+    await told.pending_for(_carried(["AJ_1"]))
 
     directive = await told.end("AJ_1", "", "", "x")
 
-    assert await told.pending_for(["AJ_1"]) == (directive,)
+    assert await told.pending_for(_carried(["AJ_1"])) == (directive,)
 
 
 async def test_directives_are_forgotten_and_make_room(
@@ -130,10 +156,10 @@ async def test_directives_are_forgotten_and_make_room(
     assert len(await told.claim(limit=10, lease_ms=1)) == 0
     clock.ms += KEEP_MS
 
-    assert await told.pending_for(["AJ_1", "AJ_2"]) == ()
+    assert await told.pending_for(_carried(["AJ_1", "AJ_2"])) == ()
     assert await told.endings() == []
     third = await told.end("AJ_3", "", "", "x")
-    assert await told.pending_for(["AJ_1", "AJ_2", "AJ_3"]) == (third,)
+    assert await told.pending_for(_carried(["AJ_1", "AJ_2", "AJ_3"])) == (third,)
     lives_ms = [await redis.pttl(key) for key in await redis.keys("voicegateway:{sessions}*")]
     assert len(lives_ms) == 3
     assert all(0 < life_ms <= 2 * KEEP_MS for life_ms in lives_ms)
@@ -143,9 +169,9 @@ async def test_no_more_than_a_message_carries_is_told_at_once(told: Directives) 
     for n in range(70):
         await told.end(f"AJ_{n}", "", "", "x")
 
-    first = await told.pending_for([f"AJ_{n}" for n in range(70)])
+    first = await told.pending_for(_carried([f"AJ_{n}" for n in range(70)]))
     await told.done([each.id for each in first])
-    then = await told.pending_for([f"AJ_{n}" for n in range(70)])
+    then = await told.pending_for(_carried([f"AJ_{n}" for n in range(70)]))
 
     assert (len(first), len(then)) == (64, 6)
 
@@ -170,7 +196,7 @@ async def test_without_redis_it_is_said() -> None:
     client = open_redis("redis://127.0.0.1:9/0")
     nowhere = Directives(client)
 
-    for asked in (nowhere.end("AJ_1", "", "", "x"), nowhere.pending_for(["AJ_1"]), nowhere.done(["0:AJ_1"])):
+    for asked in (nowhere.end("AJ_1", "", "", "x"), nowhere.pending_for(_carried(["AJ_1"])), nowhere.done(["0:AJ_1"])):
         with pytest.raises(RedisUnavailable):
             await asked
     await client.aclose()

@@ -220,7 +220,7 @@ async def test_failures_are_tried_again_and_then_a_person_is_told(
          "the LiveKit server answered 503 unavailable as told")
     ]  # fmt: skip
     # Its worker is still told.
-    assert len(await directives.pending_for(["AJ_1"])) == 1
+    assert len(await directives.pending_for({"AJ_1": "acme"})) == 1
 
 
 @pytest.mark.parametrize(
