@@ -50,6 +50,7 @@ def test_retry_after_is_obeyed_up_to_a_day(asked_s: float, after_s: float) -> No
         ("soon", 0.0),
         ("-5", 0.0),
         ("9" * 400, 999_999_999.0),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0.0),
     ],
 )
 def test_retry_after_is_read_in_both_forms(header: str | None, seconds: float) -> None:
