@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+import asyncpg
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -322,6 +323,25 @@ async def _without_triggers(db: "Connection[Any]") -> AsyncIterator[None]:
     await db.execute("SET session_replication_role = replica")
     yield
     await db.execute("SET session_replication_role = DEFAULT")
+
+
+@pytest.mark.parametrize("place", [9, 10, 11, 12, 13])
+async def test_a_text_that_would_break_a_batch_is_refused_and_never_a_wrong_row(
+    engine: AsyncEngine, db: "Connection[Any]", place: int
+) -> None:
+    """Project, session, agent, provider or model with the unit separator in it, beside an entry without."""
+    odd, plain = _posting("-1", THIS_MONTH), _posting("-2", THIS_MONTH)
+    entry = list(odd.entries[0])
+    entry[place] = "one\x1ftwo"
+    both = Posting(entries=[tuple(entry), *plain.entries], hours=plain.hours, sessions=plain.sessions)
+    correction = Correction(id=uuid.uuid4(), kind="allowance", reason="as agreed", actor="t-1")
+
+    async with raw_connection(engine) as connection:
+        await record_correction(connection, correction)
+        with pytest.raises((asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)):
+            await book(connection, both, kind="credit", correction_id=correction.id)
+
+    assert await db.fetchval("SELECT count(*) FROM ledger_entry") == 0
 
 
 async def _correct(engine: AsyncEngine, amount: str, *, month: date) -> None:
