@@ -3,7 +3,7 @@
 from voicegateway_shared.document.document import Document
 from voicegateway_shared.document.places import Node, Place, child_key, key_text
 from voicegateway_shared.document.problem import DocumentWrong, Problem
-from voicegateway_shared.document.reading import BYTES_MAX, DEPTH_MAX, WEIGHT_MAX, read_document
+from voicegateway_shared.document.reading import BYTES_MAX, DEPTH_MAX, WEIGHT_MAX, read_document, read_tree
 
 __all__ = [
     "BYTES_MAX",
@@ -17,4 +17,5 @@ __all__ = [
     "child_key",
     "key_text",
     "read_document",
+    "read_tree",
 ]

@@ -11,10 +11,13 @@ from voicegateway_shared.document.document import Document
 from voicegateway_shared.document.places import Node, Place
 from voicegateway_shared.document.problem import DocumentWrong, Problem
 
-__all__ = ["BYTES_MAX", "DEPTH_MAX", "WEIGHT_MAX", "read_document"]
+__all__ = ["BYTES_MAX", "DEPTH_MAX", "WEIGHT_MAX", "read_document", "read_tree"]
 
 BYTES_MAX: Final = 1024 * 1024
 """As much as the API takes."""
+DIRECTIVES_MAX: Final = 16
+"""Lines that begin with `%`; of 40,000 `%TAG` the parser holds each against all others, and nothing else runs."""
+_DIRECTIVE: Final = re.compile("(?:^|[\r\n\x85\u2028\u2029])%")
 _PAIR: Final = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 _HINTS: Final = (
     ("mapping values are not allowed", "put a text that holds ': ' in quotes, and give keys of one mapping one indent"),
@@ -38,13 +41,7 @@ def read_document(text: str | bytes, *, name: str) -> Document:
     Raises:
         DocumentWrong: it is no YAML or JSON that we take; every mistake with its line and column.
     """
-    decoded = _decoded(text, name)
-    builder = Builder(name)
-    for event in _events(decoded, name):
-        builder.take(event)
-    root = builder.finished()
-    if root is None or (root.members is None and root.items is None and root.value is None):
-        root = Node(Place(1, 1), members={})
+    root = read_tree(text, name=name)
     if root.members is None:
         problem = Problem(
             file=name, line=root.place.line, column=root.place.column,
@@ -52,6 +49,22 @@ def read_document(text: str | bytes, *, name: str) -> Document:
         )  # fmt: skip
         raise DocumentWrong([problem])
     return Document(name, root)
+
+
+def read_tree(text: str | bytes, *, name: str) -> Node:
+    """Return what a text holds, each value with its place. What says nothing is an empty mapping.
+
+    Raises:
+        DocumentWrong: it is no YAML or JSON that we take; every mistake with its line and column.
+    """
+    decoded = _decoded(text, name)
+    builder = Builder(name)
+    for event in _events(decoded, name):
+        builder.take(event)
+    root = builder.finished()
+    if root is None or (root.members is None and root.items is None and root.value is None):
+        return Node(Place(1, 1), members={})
+    return root
 
 
 def _decoded(text: str | bytes, name: str) -> str:
@@ -62,6 +75,10 @@ def _decoded(text: str | bytes, name: str) -> str:
         )
     decoded = text if isinstance(text, str) else _text(text, name)
     decoded = decoded.removeprefix("\ufeff")
+    if len(_DIRECTIVE.findall(decoded)) > DIRECTIVES_MAX:
+        raise DocumentWrong(
+            [Problem(file=name, message=f"more than {DIRECTIVES_MAX} lines begin with `%`; take them out")]
+        )
     if decoded.lstrip()[:1] in ("{", "["):
         # JSON lets tabs indent, and writes what is beyond U+FFFF in two halves; YAML does neither.
         decoded = decoded.replace("\t", " ")

@@ -43,13 +43,15 @@ def plain(text: str) -> Any:
         if pattern.fullmatch(text):
             return _whole(text, base)
     if _ODD.fullmatch(text):
-        raise OddScalar(f"{text} is not the same number to every reader of YAML; write it in quotes if it is a text")
+        raise OddScalar(
+            f"{_shown(text)} is not the same number to every reader of YAML; write it in quotes if it is a text"
+        )
     if _NOT_FINITE.fullmatch(text):
-        raise OddScalar(f"{text} is no number that can be used; write a finite one")
+        raise OddScalar(f"{_shown(text)} is no number that can be used; write a finite one")
     if _FRACTION.fullmatch(text):
         number = float(text.replace("_", ""))
         if not math.isfinite(number):
-            raise OddScalar(f"{text} is too large a number")
+            raise OddScalar(f"{_shown(text)} is too large a number")
         return number
     return quoted(text)
 
@@ -59,6 +61,10 @@ def quoted(text: str) -> str:
     if match := _UNSPEAKABLE.search(text):
         raise OddScalar(f"the text holds the control character U+{ord(match[0]):04X}; take it out")
     return text
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= NUMBER_CHARS_MAX else f"{text[:NUMBER_CHARS_MAX]}…"
 
 
 def _whole(text: str, base: int) -> int:

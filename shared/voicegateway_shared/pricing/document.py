@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from voicegateway_shared.document import DocumentWrong
 from voicegateway_shared.pricing.conditions import Condition
 from voicegateway_shared.pricing.fields import Refused, instant
 from voicegateway_shared.pricing.price import Price, Source
 from voicegateway_shared.pricing.row import ROW_KEYS, RowReader
-from voicegateway_shared.pricing.yaml_text import YamlMapping, YamlProblem, read_yaml
+from voicegateway_shared.pricing.yaml_text import YamlMapping, read_yaml
 
 _TOP_KEYS: Final = frozenset(
     {"provider", "description", "recorded_at", "sources", "context", "credit_plans", "defaults", "models"}
@@ -37,11 +38,11 @@ def read_document(text: str, *, name: str) -> Document:
     """Read a whole price file; mistakes are collected in `problems`, each with line, row and key."""
     document = Document(name)
     try:
-        tree = read_yaml(text)
-    except YamlProblem as problem:
-        document.problems.append(f"{name}: {problem}")
+        tree = read_yaml(text, name=name)
+    except DocumentWrong as wrong:
+        document.problems += map(str, wrong.problems)
         return document
-    if not isinstance(tree, YamlMapping):
+    if not isinstance(tree, YamlMapping) or not tree:
         document.problems.append(f"{name}: the file must be a mapping with the keys {', '.join(sorted(_TOP_KEYS))}")
         return document
     _DocumentReader(document, tree).read()

@@ -1,7 +1,8 @@
 """Readers for single keys of a price row: each returns the value or refuses, naming the key."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,7 @@ from voicegateway_shared.usage import METERS
 _T = TypeVar("_T")
 _TIER_KEYS: Final = frozenset({"kind", "basis", "steps"})
 _STEP_KEYS: Final = frozenset({"above", "amount"})
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 Row = Mapping[str, Any]
 Window = tuple[datetime | None, datetime | None]
 
@@ -67,9 +69,30 @@ def instant(row: Row, key: str) -> datetime | None:
     value = row.get(key)
     if value is None:
         return None
-    if not isinstance(value, datetime) or value.utcoffset() != timedelta(0):
+    read = _instant_of(value) if isinstance(value, str) else value
+    if not isinstance(read, datetime) or read.utcoffset() != timedelta(0):
         raise Refused(key, f"{value!r} must be an instant in UTC such as 2026-10-01T07:00:00Z")
-    return value.astimezone(UTC)
+    return read.astimezone(UTC)
+
+
+def day(value: object) -> date | None:
+    """A day as files write it, `2026-10-01`, or as code has it; None for anything else."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            return None
+    # A datetime is a date to Python, but not a day to a reader.
+    return value if isinstance(value, date) and not isinstance(value, datetime) else None
+
+
+def _instant_of(text: str) -> datetime | None:
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    # The first and the last year: an hour before or after, or in another zone, there is no such instant.
+    return read if MINYEAR < read.year < MAXYEAR else None
 
 
 def window(row: Row) -> Window:

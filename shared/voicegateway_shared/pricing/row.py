@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from voicegateway_shared.pricing.conditions import Condition
 from voicegateway_shared.pricing.fields import (
     Refused,
     choice,
+    day,
     instant,
     intersection,
     meters,
@@ -74,9 +75,8 @@ class RowReader:
     def read_source(self, value: Any, *, key: str, line: int) -> Source | None:
         """A source, or None after noting what is wrong with it."""
         if isinstance(value, YamlMapping) and value.keys() <= _SOURCE_KEYS:
-            url, read_on = value.get("url"), value.get("read_on")
-            # A datetime is a date to Python, but not a day to a reader.
-            if isinstance(url, str) and url and isinstance(read_on, date) and not isinstance(read_on, datetime):
+            url, read_on = value.get("url"), day(value.get("read_on"))
+            if isinstance(url, str) and url and read_on is not None:
                 return Source(url=url, read_on=read_on, via=str(value.get("via", "")))
         self._complain(line, f"sources.{key}", "must be {url: text, read_on: YYYY-MM-DD, via: text}")
         return None

@@ -1,14 +1,11 @@
-"""YAML read strictly: every mapping remembers its line, a repeated key is refused."""
+"""A price file's YAML as plain values: every mapping remembers its line. Read as strictly as voicegw.yaml is."""
 
-from collections.abc import Hashable
 from typing import Any, Final
 
-import yaml
+from voicegateway_shared.document import DocumentWrong, Node, Problem, read_tree
 
 DOCUMENT_BYTES_MAX: Final = 1_000_000
 """Our largest price file is a tenth of this; more is a mistake or an attack."""
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class YamlMapping(dict[str, Any]):
@@ -17,37 +14,20 @@ class YamlMapping(dict[str, Any]):
     line: int = 0
 
 
-class YamlProblem(ValueError):
-    """The text is not YAML we accept; the message names the line."""
+def read_yaml(text: str, *, name: str) -> Any:
+    """The document in `text`; days and instants stay texts.
+
+    Raises:
+        DocumentWrong: it is not YAML that we take, is too large or repeats a key.
+    """
+    if len(text.encode(errors="surrogatepass")) > DOCUMENT_BYTES_MAX:
+        raise DocumentWrong([Problem(file=name, message=f"the file is larger than {DOCUMENT_BYTES_MAX} bytes")])
+    return _valued(read_tree(text, name=name))
 
 
-class _StrictLoader(_Loader):  # type: ignore[misc]  # libyaml's loader is not always there, so it is Any
-    pass
-
-
-def _construct_mapping(loader: Any, node: yaml.MappingNode) -> YamlMapping:
-    mapping = YamlMapping()
-    mapping.line = node.start_mark.line + 1
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        line = key_node.start_mark.line + 1
-        if not isinstance(key, Hashable) or not isinstance(key, str):
-            raise YamlProblem(f"line {line}: the key {key!r} must be text")
-        if key in mapping:
-            raise YamlProblem(f"line {line}: the key {key!r} stands here twice")
-        mapping[key] = loader.construct_object(value_node, deep=True)
-    return mapping
-
-
-_StrictLoader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
-
-
-def read_yaml(text: str) -> Any:
-    """The document in `text`; `YamlProblem` when it is not YAML, is too large or repeats a key."""
-    if len(text.encode()) > DOCUMENT_BYTES_MAX:
-        raise YamlProblem(f"the file is larger than {DOCUMENT_BYTES_MAX} bytes")
-    try:
-        # A SafeLoader underneath: it builds plain values only.
-        return yaml.load(text, Loader=_StrictLoader)  # nosec B506
-    except yaml.YAMLError as error:
-        raise YamlProblem(f"not YAML: {' '.join(str(error).split())}") from error
+def _valued(node: Node) -> Any:
+    if node.members is not None:
+        mapping = YamlMapping({key: _valued(each) for key, each in node.members.items()})
+        mapping.line = node.place.line
+        return mapping
+    return [_valued(each) for each in node.items] if node.items is not None else node.value

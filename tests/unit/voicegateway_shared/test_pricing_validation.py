@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fixtures.hostile_texts import HOSTILE
 from tests.unit.voicegateway_shared.price_file import GOOD_ROW, file_with, problems_of
 
 from voicegateway_shared.pricing import Catalog, read_document
@@ -108,7 +109,7 @@ def test_wrong_key_of_a_row_is_refused(row: str, key: str, message: str) -> None
         ("provider: acme", "provider: 7", "provider: must be the provider's id"),
         ("provider: acme", "provider: acme\nprovider: acme", "stands here twice"),
         ("provider: acme", "provider: acme\nsurprise: 1", "file.surprise: is not a key here"),
-        ("provider: acme", "provider: acme\n1: 2", "must be text"),
+        ("provider: acme", "provider: acme\n1: 2", "the key 1 means a number in YAML; put it in quotes"),
         ("2026-11-21T00:00:00Z", "yesterday", "recorded_at: 'yesterday' must be an instant"),
         ("read_on: 2026-11-21", "read_on: last week", "sources.page: must be {url"),
         ("read_on: 2026-11-21", "read_on: 2026-11-21T00:00:00Z", "sources.page: must be {url"),
@@ -144,15 +145,28 @@ def test_wrong_key_of_a_file_is_refused(old: str, new: str, message: str) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", "not YAML"),
+        ("a: [", "no valid YAML"),
         ("- 1", "must be a mapping"),
         ("", "must be a mapping"),
-        ("a: !!python/object:os.system {}", "not YAML"),
+        ("a: !!python/object:os.system {}", "tags such as"),
         ("#" * (DOCUMENT_BYTES_MAX + 1), "larger than"),
     ],
 )
 def test_text_that_is_no_price_file_is_refused(text: str, message: str) -> None:
     assert message in problems_of(text)[0]
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_text_that_nobody_means_is_refused_with_short_words(text: str) -> None:
+    assert all(len(problem) < 1_000 for problem in problems_of(text))
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_instant_at_the_ends_of_the_calendar_is_refused(year: str) -> None:
+    (problem,) = problems_of(file_with(f"{GOOD_ROW}, effective_from: {year}-12-31T00:00:00Z"))
+
+    assert "effective_from" in problem
+    assert "must be an instant in UTC" in problem
 
 
 def test_all_mistakes_are_told_at_once() -> None:

@@ -4,9 +4,11 @@ import json
 import re
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fixtures.configurations import RIGHT, WHOLE, WRONG
+from tests.fixtures.hostile_texts import HOSTILE
 
 from voicegateway_controller.configuration.document import DocumentWrong, check, read_document
 from voicegateway_controller.configuration.document.reading import KNOWN
@@ -120,3 +122,11 @@ def test_any_message_is_explained(value: Any, message: str) -> None:
         return
 
     assert document.explained(message).startswith("f:")
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_text_that_nobody_means_is_refused_with_short_words(text: str) -> None:
+    with pytest.raises(DocumentWrong) as caught:
+        read_document(text, name="voicegw.yaml")
+
+    assert all(len(str(problem)) < 1_000 for problem in caught.value.problems)
