@@ -69,7 +69,7 @@ class Asking:
         async with raw_connection(self._engine) as connection:
             document = await connection.fetchval(_MAPPING, name)
         if document is not None:
-            return files.parse_mapping(document)
+            return await asyncio.to_thread(files.parse_mapping, document)
         built_in = files.builtin()
         if name not in built_in:
             raise BadRequest(

@@ -1,5 +1,6 @@
 """Column mappings over HTTP: what comes along, what was saved; save and delete."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated
 
@@ -62,7 +63,7 @@ async def save(request: Request, access: Operator, name: Name, given: MappingDoc
     """Replaces the one of this name; statements that were imported by it stay as they are."""
     _check(access)
     try:
-        parsed = parse_mapping(given.document)
+        parsed = await asyncio.to_thread(parse_mapping, given.document)
     except ConfigurationError as error:
         raise BadRequest(str(error)) from error
     if parsed.name != name:

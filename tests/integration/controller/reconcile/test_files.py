@@ -419,7 +419,7 @@ def test_rows_and_bytes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         (SIMPLE + "rates: {EUR: nan}\n", "no positive number"),
         (SIMPLE + "date_format: '%Y-%m'\n", "date_format"),
         (SIMPLE + "zone: Mars/Olympus\n", "no time zone"),
-        ("{", "is YAML, and this is none"),
+        ("{", "no valid YAML"),
         ("- a\n", "wrong"),
         ("x" * 70_000, "at most 65536 characters"),
     ],

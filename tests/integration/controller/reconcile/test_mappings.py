@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.fixtures.hostile_texts import HOSTILE
 from typer.testing import CliRunner
 
 from voicegateway_controller.access import Role
@@ -65,6 +66,16 @@ async def test_what_cannot_be_saved_is_told(api: httpx.AsyncClient, make_token: 
     assert (await put("groq", MINE, viewer))[0] == 403
     assert (await put("Groq", MINE, operator))[0] in (400, 422)
     assert (await api.get(f"{PATH}/nothing", headers=viewer)).status_code == 404
+
+
+async def test_a_document_that_nobody_means_is_refused(api: httpx.AsyncClient, make_token: MakeToken) -> None:
+    operator = await make_token(Role.OPERATOR)
+    documents = [text.replace("provider:", "note:") for text in HOSTILE.values()]
+
+    answers = [await api.put(f"{PATH}/groq", headers=operator, json={"document": each}) for each in documents]
+
+    assert [answer.status_code for answer in answers] == [400] * len(documents)
+    assert all(len(answer.json()["detail"]) < 4_000 for answer in answers)
 
 
 def test_a_proposal_is_tried_on_its_file(tmp_path: Path) -> None:
