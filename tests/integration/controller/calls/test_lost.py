@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from livekit.protocol.egress import EgressInfo, WebEgressRequest
+from livekit.protocol.ingress import IngressInfo, IngressState
 from livekit.protocol.models import ParticipantInfo, Room
 from livekit.protocol.room import ListParticipantsRequest, ListParticipantsResponse, ListRoomsResponse
+from livekit.protocol.webhook import WebhookEvent
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.integration.controller.calls.conftest import KEY, SECRET
 
@@ -104,6 +107,32 @@ async def test_a_room_that_is_gone_has_nobody_in_it(deliver: Any, db: Any, lost:
     await lost.step()
 
     assert {row["is_lost"] for row in await db.fetch(LEGS)} == {True}
+
+
+async def test_what_is_in_no_room_is_not_lost_for_want_of_one(
+    deliver: Any, db: Any, lost: Lost, make_settling: Any
+) -> None:
+    """A web page's recording has no room ever, an ingress none at first: no list of rooms says that they are over."""
+    now_s = int(datetime.now(UTC).timestamp())
+    began_ns = (now_s - 600) * 10**9
+    for is_ended in (False, True):
+        name, ended_ns = ("ended", now_s * 10**9) if is_ended else ("started", 0)
+        at_s = now_s if is_ended else now_s - 600
+        state = IngressState(resource_id="RES_1", started_at=began_ns, ended_at=ended_ns)
+        web_page = WebEgressRequest(url="https://example.com")
+        egress = EgressInfo(egress_id="EG_1", started_at=began_ns, ended_at=ended_ns, web=web_page)
+        told = {"egress": egress, "ingress": IngressInfo(ingress_id="IN_1", state=state)}
+        for kind, info in told.items():
+            facts: dict[str, Any] = {f"{kind}_info": info}
+            await deliver(WebhookEvent(id=f"{kind}{name}", event=f"{kind}_{name}", created_at=at_s, **facts))
+        await lost.step()
+        await make_settling().step()
+
+    spans = await db.fetch("SELECT model, outcome, estimated, duration_ms FROM usage_span ORDER BY model")
+    assert [tuple(row.values()) for row in spans] == [
+        ("egress-web", "ok", False, 600_000),
+        ("ingress-rtmp", "ok", False, 600_000),
+    ]
 
 
 async def test_an_end_that_is_told_after_all_holds(deliver: Any, db: Any, lost: Lost, make_settling: Any) -> None:
