@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from voicegateway_controller.access import Role, create_token
 from voicegateway_controller.app import create_app
 from voicegateway_controller.db.engine import make_engine
+from voicegateway_controller.fleet import service as fleet
 from voicegateway_controller.ledger import Ledger
 from voicegateway_controller.settings import Settings
 from voicegateway_shared.pricing import Catalog
@@ -21,6 +22,12 @@ PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
 StartApi = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 MakeToken = Callable[..., Awaitable[dict[str, str]]]
+
+
+@pytest.fixture
+def patient_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that spoke once is there for the whole test, however slow the machine."""
+    monkeypatch.setattr(fleet, "SILENCE_MS_MIN", 600_000)
 
 
 @pytest.fixture

@@ -100,7 +100,11 @@ async def _serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest_asyncio.fixture
 async def world(
-    make_settings: Callable[..., Settings], make_ledger: Any, engine: AsyncEngine, db: "asyncpg.Connection[Any]"
+    make_settings: Callable[..., Settings],
+    make_ledger: Any,
+    engine: AsyncEngine,
+    db: "asyncpg.Connection[Any]",
+    patient_fleet: None,
 ) -> AsyncIterator[_World]:
     """Two projects with a bit of everything."""
 

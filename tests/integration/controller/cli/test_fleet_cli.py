@@ -12,6 +12,7 @@ from tests.fixtures.voicegw import Voicegw
 
 from voicegateway_controller.access import Role, create_token
 
+pytestmark = pytest.mark.usefixtures("patient_fleet")
 MAINS = ("node-1-1-aaaa", "node-2-1-bbbb")
 
 
