@@ -1,6 +1,6 @@
 """What the API takes and answers.
 
-Made by `make clients` from clients/openapi.json (sha256 524350e3673b6635b423b20b79b70d8d359291b42cc9bae0887ba3d8ae20e3bd); change the routes, not this.
+Made by `make clients` from clients/openapi.json (sha256 86dd2a43969fbf71a5a602a08f48a77056f172388bf4b6432ea17b6d180cdd8e); change the routes, not this.
 """
 # ruff: noqa: E501
 

@@ -1,6 +1,6 @@
 """Allowances over HTTP: declare them, see how much is left, book their credits now."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,6 +15,7 @@ from voicegateway_controller.declared.shown import effective_for, managed_for
 from voicegateway_controller.errors import BadRequest
 from voicegateway_controller.http.auth import Operator, Reader
 from voicegateway_controller.http.owned import resources_of
+from voicegateway_controller.months import parse_month
 from voicegateway_shared.money import format_usd
 
 router = APIRouter(prefix="/api/v1/allowances", tags=["allowances"])
@@ -63,7 +64,7 @@ async def status(
 ) -> schemas.Standings:
     """Used, left, what that is worth, and where the month will end. A token of some projects sees theirs only."""
     now = datetime.now(UTC)
-    of_month = month_of(now) if month is None else _month(month)
+    of_month = month_of(now) if month is None else parse_month(month)
     definitions = resources_of(request).allowances.current()
     # How much of a shared allowance is left tells of everybody's usage.
     seen = tuple(each for each in definitions.allowances if access.projects is None or access.allows(each.project))
@@ -130,10 +131,3 @@ def _standing(standing: Standing) -> schemas.Standing:
         bought_on=allowance.bought_on,
         expires_on=allowance.expires_on,
     )
-
-
-def _month(text: str) -> date:
-    try:
-        return date.fromisoformat(f"{text}-01")
-    except ValueError as error:
-        raise BadRequest(f"{text} is no month: write one such as 2026-10") from error

@@ -1,19 +1,12 @@
 """What the routes of allowances take and answer; amounts are decimal strings in USD."""
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from voicegateway_controller.declared.shown import Effective
-
-
-def _month(value: object) -> object:
-    """Read `2026-10` as that month's first day."""
-    return f"{value}-01" if isinstance(value, str) and len(value) == len("2026-10") else value
-
-
-Month = Annotated[date, BeforeValidator(_month)]
+from voicegateway_controller.http.instants import Month
 
 
 class NewAllowances(BaseModel):

@@ -4,8 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime
+from fastapi import APIRouter, Path, Query, Request
 
 from voicegateway_controller.access.rules import Access, require_all_projects
 from voicegateway_controller.catalog import LiveCatalog, Prices, Snapshot, schemas, store
@@ -17,6 +16,7 @@ from voicegateway_controller.declared.http import read_model, takes
 from voicegateway_controller.errors import Forbidden, NotFound
 from voicegateway_controller.http.auth import Operator, Reader
 from voicegateway_controller.http.documented import refuses
+from voicegateway_controller.http.instants import Instant
 from voicegateway_controller.http.owned import resources_of
 from voicegateway_controller.http.pages import Cursor, Keyset
 from voicegateway_shared.pricing.written import describe
@@ -25,8 +25,9 @@ router = APIRouter(prefix="/api/v1", tags=["prices"])
 IMPORT_BYTES_MAX = 8 * 1024 * 1024
 """10,000 rows of 800 bytes."""
 
-_AsOf = Annotated[AwareDatetime | None, Query(description="By what was known then; absent: by what is known now.")]
+_AsOf = Annotated[Instant | None, Query(description="By what was known then; absent: by what is known now.")]
 _Reason = Annotated[str, Query(description="Why; kept for ever.", min_length=1, max_length=schemas.TEXT_CHARS_MAX)]
+_NUMBER_MAX: Final = 2**62
 _PRICES: Final = Keyset("prices", int)
 _RECORDS: Final = Keyset("prices-records", int)
 _Limit = Annotated[int, Query(ge=1, le=1000, description="How many.")]
@@ -43,7 +44,7 @@ async def prices(
     layer: Annotated[schemas.LayerName | None, Query(description="Only of this layer.")] = None,
     project: Annotated[str, Query(max_length=256, description="Only what reaches this project.")] = "",
     account: Annotated[str, Query(max_length=256, description="Only what reaches this key, by fingerprint.")] = "",
-    at: Annotated[AwareDatetime | None, Query(description="The instant that they hold at; absent: now.")] = None,
+    at: Annotated[Instant | None, Query(description="The instant that they hold at; absent: now.")] = None,
     as_of: _AsOf = None,
     history: Annotated[bool, Query(description="Of all times, whatever `at` says.")] = False,
     is_stale: Annotated[bool | None, Query(description="Only those that nobody read of late, or the others.")] = None,
@@ -192,7 +193,7 @@ async def verify(request: Request, access: Operator) -> schemas.Applied:
 async def withdraw_record(
     request: Request,
     access: Operator,
-    record_id: int,
+    record_id: Annotated[int, Path(ge=1, le=_NUMBER_MAX)],
     reason: _Reason,
     is_dry_run: Annotated[bool, Query(description="Say what would change, and change nothing.")] = False,
 ) -> schemas.Applied:

@@ -3,7 +3,9 @@
 from datetime import date, datetime
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from voicegateway_controller.http.instants import Instant
 
 TEXT_CHARS_MAX = 1_000
 ROWS_MAX = 10_000
@@ -138,8 +140,8 @@ class _Change(BaseModel):
 
 
 class _Windowed(_Change):
-    effective_from: AwareDatetime | None = Field(None, description="Absent: now.")
-    effective_to: AwareDatetime | None = Field(None, description="Excluded; absent: open.")
+    effective_from: Instant | None = Field(None, description="Absent: now.")
+    effective_to: Instant | None = Field(None, description="Excluded; absent: open.")
 
 
 class SetPrice(_Windowed):
@@ -202,7 +204,7 @@ class ImportPrices(_Change):
         description="Rows as in a price file, each with `model` and `modality`, `aliases` if it likes, and "
         "`source`: {url, read_on, via}.",
     )
-    effective_from: AwareDatetime | None = Field(
+    effective_from: Instant | None = Field(
         None,
         description="For rows that state no start and differ from what holds: from then on; absent: now. A row without "
         "a start for which there is no price yet holds since ever.",
@@ -299,8 +301,8 @@ class RateUsage(BaseModel):
     )
     project: str = Field("", max_length=256)
     account: str = Field("", max_length=256)
-    at: AwareDatetime | None = Field(None, description="When the request ended; absent: now.")
-    as_of: AwareDatetime | None = Field(None, description="By what was known then; absent: by what is known now.")
+    at: Instant | None = Field(None, description="When the request ended; absent: now.")
+    as_of: Instant | None = Field(None, description="By what was known then; absent: by what is known now.")
 
 
 class RatedLineOf(BaseModel):

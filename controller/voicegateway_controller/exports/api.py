@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
-from pydantic import AwareDatetime
 
 from voicegateway_controller.access.rules import require_all_projects
 from voicegateway_controller.declared.http import IfMatch, expected_revision, read_model, takes
@@ -19,6 +18,7 @@ from voicegateway_controller.exports.statement_csv import statement_csv
 from voicegateway_controller.exports.statement_html import statement_html
 from voicegateway_controller.exports.streaming import MadeAnswer
 from voicegateway_controller.http.auth import Operator, Reader
+from voicegateway_controller.http.instants import Instant
 from voicegateway_controller.http.owned import resources_of
 from voicegateway_controller.months import parse_month
 
@@ -78,8 +78,8 @@ async def events(
     cursor: Annotated[
         str | None, Query(description="The next_cursor of an earlier answer; from the beginning when absent.")
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only what was written down since.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Only what was written down before.")] = None,
+    since: Annotated[Instant | None, Query(description="Only what was written down since.")] = None,
+    until: Annotated[Instant | None, Query(description="Only what was written down before.")] = None,
     project: Project = None,
     value: Annotated[Value, Query(description="What a Stripe event counts.")] = "quantity",
 ) -> schemas.EventsPage:

@@ -1,19 +1,10 @@
 """What the ledger's routes take and answer."""
 
-from datetime import date, datetime
-from typing import Annotated
+from datetime import datetime
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
-
-def _month(value: object) -> object:
-    """Read `2026-10` as that month's first day."""
-    if isinstance(value, str) and len(value) == len("2026-10"):
-        return f"{value}-01"
-    return value
-
-
-Month = Annotated[date, BeforeValidator(_month)]
+from voicegateway_controller.http.instants import Month
 
 
 class Period(BaseModel):

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from voicegateway_controller.declared.shown import Effective
+from voicegateway_controller.http.instants import Instant
 
 
 class NewLimits(BaseModel):
@@ -117,8 +118,8 @@ class Simulate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     limits: list[dict[str, Any]] | None = Field(None, description="Declarations; those in force when absent.")
-    since: AwareDatetime | None = Field(None, description="24 hours before `until` when absent.")
-    until: AwareDatetime | None = Field(None, description="Now when absent.")
+    since: Instant | None = Field(None, description="24 hours before `until` when absent.")
+    until: Instant | None = Field(None, description="Now when absent.")
     admit_wait_ms: int = Field(250, ge=0, le=10_000, description="How long a request may wait before it is refused.")
 
 

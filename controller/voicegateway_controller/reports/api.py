@@ -1,12 +1,12 @@
 """What the dashboard, the CLI and the demo read."""
 
-from datetime import MAXYEAR, MINYEAR, UTC, datetime
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from voicegateway_controller.http.auth import Reader
+from voicegateway_controller.http.instants import Instant
 from voicegateway_controller.http.owned import resources_of
 from voicegateway_controller.http.pages import LIMIT_DEFAULT, Cursor, Limit
 from voicegateway_controller.reports import schemas
@@ -15,21 +15,6 @@ from voicegateway_controller.reports.service import Reports
 router = APIRouter(prefix="/api/v1", tags=["reports"])
 
 
-def _not_a_number(value: Any) -> Any:
-    """Refuse what pydantic would read as seconds since 1970: `since=2026` means something else to a person."""
-    if isinstance(value, str) and value.strip().replace(".", "", 1).isdecimal():
-        raise ValueError("write an instant such as 2026-11-21T00:00:00Z")
-    return value
-
-
-def _within_calendar(value: datetime) -> datetime:
-    """Refuse the first and the last year: in UTC, or an hour later, they may lie beyond what can be written down."""
-    if not MINYEAR < value.year < MAXYEAR:
-        raise ValueError("write an instant between the years 2 and 9998")
-    return value
-
-
-Instant = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_within_calendar)]
 Since = Annotated[Instant | None, Query(description="RFC 3339 with a zone, for example 2026-11-21T00:00:00Z.")]
 Until = Annotated[Instant | None, Query(description="RFC 3339 with a zone; now when absent.")]
 Project = Annotated[str | None, Query(description="Only this project; all that the token reaches when absent.")]

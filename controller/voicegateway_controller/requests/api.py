@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Query, Request
 
 from voicegateway_controller.errors import BadRequest
 from voicegateway_controller.http.auth import Reader
+from voicegateway_controller.http.instants import Instant
 from voicegateway_controller.http.owned import resources_of
 from voicegateway_controller.http.pages import Cursor, Keyset, Limit
 from voicegateway_controller.http.texts import VISIBLE
-from voicegateway_controller.reports.api import Instant
 from voicegateway_controller.requests import schemas
 from voicegateway_controller.requests.service import Key, Requests, Wanted, key_of, row_of
 

@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from voicegateway_controller.http.instants import AnyInstant
 from voicegateway_controller.ledger.rerating.selection import REASON_CHARS_MAX
 
 
@@ -17,14 +18,14 @@ class NewRerating(BaseModel):
     provider: str = Field(default="", description="Only this provider.")
     model: str = Field(default="", description="Only this model of the provider, as requests named it.")
     project: str = Field(default="", description="Only this project.")
-    since: datetime | None = Field(default=None, description="Charged at this instant or later.")
-    until: datetime | None = Field(default=None, description="Charged before this instant; default: now.")
+    since: AnyInstant | None = Field(default=None, description="Charged at this instant or later.")
+    until: AnyInstant | None = Field(default=None, description="Charged before this instant; default: now.")
     only_unrated: bool = Field(default=False, description="Only requests of which a part has no price.")
     allow_unrated: bool = Field(default=False, description="Let requests lose a price that nothing replaces.")
     allow_accepted: bool = Field(
         default=False, description="Also in months whose invoice was accepted: their books leave the invoice."
     )
-    as_of: datetime | None = Field(
+    as_of: AnyInstant | None = Field(
         default=None, description="By the prices as they were known then; default: now. A dry run says which it took."
     )
 
