@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import MAXYEAR, MINYEAR, date, datetime
 from typing import Any, Final
 
 import msgspec
 
 from voicegateway_controller.catalog.changes import Changing, Step, amount_of, is_same
+from voicegateway_controller.catalog.schemas import TEXT_CHARS_MAX
 from voicegateway_controller.catalog.snapshot import Snapshot
 from voicegateway_controller.catalog.store import NewRecord
+from voicegateway_controller.declared import refuse_odd_texts
 from voicegateway_controller.errors import BadRequest
 from voicegateway_shared.pricing import Catalog, Document, Price, Scope, Source, read_document, write_row
 from voicegateway_shared.pricing.conditions import Condition
@@ -39,10 +41,15 @@ class Batch:
     warnings: list[str] = field(default_factory=list)
 
 
-def read_file(text: str, *, name: str, catalog: Catalog) -> Batch:
+def read_file(text: str, *, name: str) -> Document:
     """Read a whole price file; BadRequest lists its mistakes, each with line, row and key."""
     document = read_document(text, name=name)
     _refuse(document.problems)
+    return document
+
+
+def file_batch(document: Document, catalog: Catalog) -> Batch:
+    """Return what a price file brings to a catalogue."""
     batch = Batch(document.provider, context=new_context(document.conditions, catalog.conditions(document.provider)))
     aliases = _new_aliases(document, catalog)
     for price in document.prices:
@@ -61,6 +68,7 @@ def read_rows(
     for index, row in enumerate(rows):
         where = f"rows[{index}]"
         try:
+            refuse_odd_texts(row, where, text_chars_max=TEXT_CHARS_MAX)
             own = {key: value for key, value in row.items() if key not in ("effective_from", "effective_to", "source")}
             provenance = Provenance(
                 origin=where,
@@ -76,8 +84,9 @@ def read_rows(
             own, provider=provider, scope=scope, conditions=catalog.conditions(provider), provenance=provenance
         )
         problems += read.problems
-        known = [alias for alias in row.get("aliases") or () if catalog.name(provider, alias) != row.get("model")]
-        batch.rows += [Brought(price=price, content=_content(price, known)) for price in read.prices]
+        for model, aliases in read.names:
+            fresh = [alias for alias in aliases if catalog.name(provider, alias) != model]
+            batch.rows += [Brought(price=price, content=_content(price, fresh)) for price in read.prices]
     _refuse(problems)
     return batch
 
@@ -90,7 +99,7 @@ def instant_of(value: object, *, where: str) -> datetime | None:
         instant = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None:
+    if instant is None or instant.tzinfo is None or not MINYEAR < instant.year < MAXYEAR:
         raise BadRequest(f"{where}: {value!r} must be an instant such as 2026-10-01T07:00:00Z")
     return instant
 

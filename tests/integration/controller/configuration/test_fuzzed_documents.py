@@ -5,14 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fixtures.configurations import BEYOND_THE_SCHEMA, RIGHT, WHOLE, WRONG
+from tests.fixtures.hostile_texts import HOSTILE
 from tests.fixtures.voicegw import run_here
+from tests.unit.voicegateway_shared.price_file import GOOD_ROW, file_with
 
 from voicegateway_controller.access import Role
 from voicegateway_controller.configuration.layering import SECTIONS
+from voicegateway_controller.reconcile.files import ColumnMapping
 from voicegateway_shared.document import DocumentWrong, read_document
 
 ROUTES = ("validate", "diff", "apply")
@@ -85,6 +90,52 @@ async def test_any_body_at_all_has_an_answer(api: httpx.AsyncClient, make_token:
     answers = [await api.post(f"/api/v1/config/{route}", content=body, headers=admin) for body in bodies]
 
     assert {answer.status_code for answer in answers} <= {400, 422}, [answer.text for answer in answers]
+
+
+async def test_any_price_file_has_an_answer(api: httpx.AsyncClient, make_token: Any) -> None:
+    operator = await make_token(Role.OPERATOR)
+    right = file_with(GOOD_ROW)
+    pieces = st.sampled_from(
+        [*right.split(), "2026-99-99", "!!timestamp ", "9" * 400, "[", "{", "null", "[[1]]", "&a *a"]
+    )
+    mutated = st.tuples(st.sampled_from(right.split()), pieces).map(lambda swap: right.replace(*swap))
+    # The last two once ended the process, and held everything up for seconds.
+    files = [*HOSTILE.values(), *drawn(mutated), "[" * 900_000, "%TAG !a! b\n" * 80_000]
+
+    for text in files:
+        body = {"file": text, "reason": "a test", "is_dry_run": True}
+        answer = await api.post("/api/v1/prices/import", json=body, headers=operator)
+
+        assert answer.status_code in (200, 400, 409), (text[:200], answer.text)
+
+
+async def test_any_rows_of_prices_have_an_answer(api: httpx.AsyncClient, make_token: Any) -> None:
+    operator = await make_token(Role.OPERATOR)
+    row = {"model": "m", "modality": "stt", "meter": "audio_sent_ms", "amount": "0.1", "per": "1 minute"}
+    keys = st.sampled_from(
+        [*row, "aliases", "when", "tiers", "credit_price", "minus", "effective_from", "source", "note"]
+    )
+    ends = st.sampled_from(
+        ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", {"url": "u", "read_on": "9999-12-31"}]
+    )
+    # Less deep than what no decoder takes, and deeper than what may be walked by recursion.
+    deep = json.loads("[" * 600 + "]" * 600)
+    for change in [{"note": deep}, *drawn(st.dictionaries(keys, VALUES | ends, max_size=3))]:
+        body = {"rows": [row | change], "provider": "deepgram", "reason": "a test", "is_dry_run": True}
+        answer = await api.post("/api/v1/prices/import", content=json.dumps(body), headers=operator)
+
+        assert answer.status_code in (200, 400, 409), (change, answer.text)
+
+
+async def test_any_column_mapping_has_an_answer(api: httpx.AsyncClient, make_token: Any) -> None:
+    operator = await make_token(Role.OPERATOR)
+    keys = st.sampled_from([*(field.name for field in msgspec.structs.fields(ColumnMapping))])
+    right = {"name": "acme", "provider": "acme", "amount": "Cost"}
+    for change in drawn(st.dictionaries(keys, VALUES, max_size=3)):
+        document = yaml.safe_dump(right | change, allow_unicode=True)
+        answer = await api.put("/api/v1/reconcile-mappings/acme", json={"document": document}, headers=operator)
+
+        assert answer.status_code in (200, 400), (change, answer.text)
 
 
 async def test_a_sync_message_nested_without_end_is_refused(api: httpx.AsyncClient, make_token: Any) -> None:
