@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
 import hiredis
-from redis.asyncio import Connection, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.cluster import ClusterNode, NodesManager, RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException, RedisError
@@ -159,15 +159,17 @@ def open_redis(url: str) -> Redis:
     if not is_cluster(url):
         # TLS brings a connection class of its own.
         options: dict[str, Any] = {} if url.startswith("rediss:") else {"connection_class": _HiredisPacking}
-        client: Redis = Redis.from_url(
+        pool = BlockingConnectionPool.from_url(
             url,
             **options,
+            # In a burst each command waits its turn for a connection.
+            timeout=ANSWER_TIMEOUT_S,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             socket_timeout=ANSWER_TIMEOUT_S,
             max_connections=CONNECTIONS_MAX,
             decode_responses=False,
         )
-        return client
+        return Redis.from_pool(pool)
     cluster = _Cluster.from_url(
         url.replace(CLUSTER_SUFFIX, "", 1),
         socket_connect_timeout=CONNECT_TIMEOUT_S,

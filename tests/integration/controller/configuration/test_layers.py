@@ -147,7 +147,7 @@ async def test_a_file_that_becomes_wrong_changes_nothing_and_its_problem_is_seen
         ready = await api.get("/readyz")
         measured = (await api.get("/metrics")).text
         file.write_text(FILE.replace("100", "200"))
-        mended = await until(status, is_=lambda seen: seen["version"] == 2)
+        mended = await until(status, is_=lambda seen: seen["version"] == 2 and not seen["problems"])
 
     told = f"{seen['problems'][0]['place']}: {seen['problems'][0]['problem']}"
     assert all(word in told for word in words), told

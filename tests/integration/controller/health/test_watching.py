@@ -1,5 +1,6 @@
 """Breakers that stay open are told to people once, and so is their end; gauges show the worst of a model."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -47,6 +48,8 @@ async def test_an_opening_is_told_once_and_so_is_its_end(store: HealthStore) -> 
     watch = BreakerWatch(store, told.raise_, open_s=0)
     for number, observation in enumerate(SHORT, 1):
         await store.note("w1", number, [observation], Known())
+        # A probe that comes within the opening is none.
+        await asyncio.sleep(0.005)
         await watch.step()
         await watch.step()
         seen.append([kind for kind, _ in told.alerts.values()])
@@ -59,6 +62,8 @@ async def test_a_short_opening_is_not_told(store: HealthStore) -> None:
     watch = BreakerWatch(store, told.raise_, open_s=60)
     for number, observation in enumerate(SHORT, 1):
         await store.note("w1", number, [observation], Known())
+        # A probe that comes within the opening is none.
+        await asyncio.sleep(0.005)
         await watch.step()
 
     assert told.alerts == {}
