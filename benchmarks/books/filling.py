@@ -99,10 +99,11 @@ SELECT (hour AT TIME ZONE 'UTC')::date, project, agent, provider, model, modalit
        sum(billed_quantity), sum(amount_usd), sum(estimated_requests), sum(unrated_requests)
 FROM rollup_hour GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
+# In the order of time, as its rows come in life: then those of a day lie together.
 _LATENCY: Final = """
 INSERT INTO rollup_latency
 SELECT hour, project, provider, model, modality, 50 + bucket, sum(requests) / 20 + 1
-FROM rollup_hour, generate_series(0, 19) AS bucket WHERE meter = 'requests' GROUP BY 1, 2, 3, 4, 5, 6
+FROM rollup_hour, generate_series(0, 19) AS bucket WHERE meter = 'requests' GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1
 """
 _SESSIONS: Final = """
 INSERT INTO rollup_session

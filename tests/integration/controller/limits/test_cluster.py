@@ -287,7 +287,7 @@ async def test_asking_anew_who_has_what_ends_no_command_that_waits(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_client, "ANSWER_TIMEOUT_S", 30.0)
-    client = open_redis(cluster.url)
+    client: Any = open_redis(cluster.url)
     try:
         names = {cluster.port_of(name): name for name in NAMES}
         waits, others = names[cluster.ports[0]], names[cluster.ports[1]]
