@@ -1,5 +1,10 @@
 """Turn count: what a vendor has taken of a streaming transcription, and not told the tokens of."""
 
+from typing import Final
+
+TURNS_MAX: Final = 256
+"""That are remembered at a time; a vendor tells of a turn within seconds."""
+
 
 class TurnCount:
     """Lives as long as its request; fed by what the vendor says on the socket.
@@ -18,17 +23,24 @@ class TurnCount:
 
     def began(self, turn: str, at_ms: int) -> None:
         """Note where in its audio the vendor hears a turn begin."""
-        self._began_ms[turn] = at_ms
+        _remember(self._began_ms, turn, at_ms)
 
     def ended(self, turn: str, at_ms: int) -> None:
         """Note where it hears it end."""
-        self._said_ms[turn] = max(0, at_ms - self._began_ms.pop(turn, at_ms))
+        _remember(self._said_ms, turn, max(0, at_ms - self._began_ms.pop(turn, at_ms)))
 
     def taken(self, turn: str, *, sent_ms: int) -> None:
         """Note that it is transcribed; it is all that was sent since the last where the vendor did not say how long."""
-        self.untold_ms[turn] = self._said_ms.pop(turn, 0) or max(0, sent_ms - self._taken_until_ms)
+        turn_ms = self._said_ms.pop(turn, 0) or max(0, sent_ms - self._taken_until_ms)
+        _remember(self.untold_ms, turn, turn_ms)
         self._taken_until_ms = sent_ms
 
     def told(self, turn: str) -> None:
         """Note that the vendor has said what it took, or that it failed."""
         self.untold_ms.pop(turn, None)
+
+
+def _remember(turns: dict[str, int], turn: str, ms: int) -> None:
+    turns[turn] = ms
+    if len(turns) > TURNS_MAX:
+        del turns[next(iter(turns))]

@@ -1,45 +1,28 @@
-"""Which turns of a streaming transcription a vendor bills without anybody having heard what they cost."""
+"""Turns of a streaming transcription: told, untold, and a bound on what a broken vendor never tells."""
 
-from tests.unit.voicegateway.records import a_record
-
-from voicegateway.turn_count import TurnCount
+from voicegateway.turn_count import TURNS_MAX, TurnCount
 
 
-def test_turn_that_was_told_is_known() -> None:
+def test_a_turn_is_untold_from_when_it_is_taken_until_it_is_told() -> None:
     turns = TurnCount()
-    turns.began("item_1", 300)
-    turns.ended("item_1", 1_200)
-    turns.taken("item_1", sent_ms=1_500)
-    turns.told("item_1")
-
+    turns.began("a", 200)
+    turns.ended("a", 1_200)
     assert turns.untold_ms == {}
+    turns.taken("a", sent_ms=1_500)
+    assert turns.untold_ms == {"a": 1_000}
+    turns.taken("b", sent_ms=2_100)
+    assert turns.untold_ms == {"a": 1_000, "b": 600}, "where it was not said how long: all that was sent since"
+    turns.told("a")
+
+    assert turns.untold_ms == {"b": 600}
 
 
-def test_turn_is_as_long_as_the_vendor_says_else_what_was_sent_since_the_last() -> None:
+def test_a_vendor_that_never_tells_fills_no_memory() -> None:
     turns = TurnCount()
-    turns.began("item_1", 300)
-    turns.ended("item_1", 1_200)
-    turns.taken("item_1", sent_ms=1_500)
-    turns.taken("item_2", sent_ms=2_500)
+    for number in range(TURNS_MAX * 3):
+        turns.began(f"heard {number}", number)
+        turns.ended(f"said {number}", number)
+        turns.taken(f"taken {number}", sent_ms=number)
 
-    assert turns.untold_ms == {"item_1": 900, "item_2": 1_000}
-
-
-def test_turn_that_was_not_taken_is_not_billed() -> None:
-    turns = TurnCount()
-    turns.began("item_1", 300)
-
-    assert turns.untold_ms == {}
-
-
-def test_stream_that_is_left_with_a_turn_untold_is_an_estimate() -> None:
-    record = a_record("stt", provider="openai", model="gpt-4o-mini-transcribe", turns=TurnCount(), outcome=None)
-    record.vendor_usage = {"input_tokens": 12, "input_audio_tokens": 10, "output_tokens": 5}
-    assert record.turns is not None
-    record.turns.taken("item_1", sent_ms=1_000)
-
-    assert record.usage()["input_tokens"] == 12
-    record.outcome = "ok"
-    usage = record.usage()
-    assert (usage["input_tokens"], usage["input_audio_tokens"], usage["output_tokens"]) == (22, 20, 9)
-    assert record.is_estimated()
+    assert list(turns.untold_ms) == [f"taken {number}" for number in range(TURNS_MAX * 2, TURNS_MAX * 3)]
+    assert {len(turns._began_ms), len(turns._said_ms)} == {TURNS_MAX}
