@@ -162,7 +162,8 @@ async def test_prices_are_found_and_flagged(controller: Controller, browser: Bro
 
     await expect(rows).to_have_count(min(held["total"], 150))
     first = held["prices"][0]
-    await expect(rows.first).to_contain_text(f"${first['amount']} per {first['per']}")
+    count, unit = first["per"].split(" ", 1)
+    await expect(rows.first).to_contain_text(f"${first['amount']} per {int(count):,} {unit}")
     await assert_fits_and_is_accessible(page, f"prices-{width}")
     assert complaints == []
 
