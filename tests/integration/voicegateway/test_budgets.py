@@ -365,9 +365,9 @@ async def test_a_controller_without_memory_for_money_is_as_one_that_is_away(tmp_
         plugin = meter.llm()
         await ask(plugin)
         controller.is_mute = True
-        await eventually(lambda: book(meter)._failing_since_ns > 0, within_s=10)
+        await eventually(lambda: book(meter)._absence.since_ns > 0, within_s=10)
         controller.is_mute = False
-        await eventually(lambda: book(meter)._failing_since_ns == 0, within_s=10)
+        await eventually(lambda: book(meter)._absence.since_ns == 0, within_s=10)
         await plugin.aclose()
         total = await spent(meter, controller)
 

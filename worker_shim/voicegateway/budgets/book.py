@@ -12,6 +12,7 @@ from voicegateway.budgets.lease import NS_PER_S, MoneyLease
 from voicegateway.budgets.purse import Purse
 from voicegateway.budgets.refusal import MoneyReason, MoneyRefusal
 from voicegateway.budgets.ticket import MoneyPlan, MoneyTicket, MoneyWaiter
+from voicegateway.limits.absence import Absence
 from voicegateway.limits.lease import boot_ns
 from voicegateway.limits.line import Line
 from voicegateway_shared.budgets import BudgetSpec
@@ -21,12 +22,6 @@ from voicegateway_shared.wire.money import MONEY_CLAIMS_MAX
 
 LINE_MAX: Final = 1_000
 """Attempts that wait at once; a process with more of them is refused the rest."""
-OFFLINE_AFTER_NS: Final = 3 * NS_PER_S
-"""A controller that is away for less, while it restarts say, still counts for the fleet: no policy of ours does."""
-STALE_NS: Final = 10 * NS_PER_S
-"""A controller that nobody has asked for so long is not away because it was: a syncer that has anything to say asks one
-that fails at least every seven seconds."""
-
 WATCH_NS: Final = NS_PER_S
 """Of a window that ends or throttles sessions each message of presence speaks: a silent call must hear of it, too."""
 
@@ -44,7 +39,7 @@ class MoneyBook:
         self._line: Line[MoneyWaiter, MoneyTicket | MoneyRefusal] = Line()
         self._claimed: list[MoneyLease] = []
         self._seq = self._sent_ns = 0
-        self._failing_since_ns = 0
+        self._absence = Absence()
         self.tag = ""
         """Of the budgets that are known, empty while none are."""
         self.on_due: Callable[[], None] = lambda: None
@@ -120,7 +115,7 @@ class MoneyBook:
         """
         with self._lock:
             now_ns = self._now_ns()
-            if self._is_offline(now_ns):
+            if self._absence.is_offline(now_ns):
                 return False
             lacking = 0
             for purse in waiter.plan.leases:
@@ -129,7 +124,7 @@ class MoneyBook:
                     continue
                 lacking += 1
                 is_told = purse.is_local or lease.is_denied(waiter.amount, since_ns=waiter.since_ns, now_ns=now_ns)
-                is_open = self._failing_since_ns > 0 and purse.spec.offline == "open"
+                is_open = self._absence.since_ns > 0 and purse.spec.offline == "open"
                 if is_told or is_open:
                     return False
             return lacking > 0
@@ -177,7 +172,7 @@ class MoneyBook:
                 lease = self._holdings.lease_of(purse, now_ns)
                 if lease.left(now_ns) > 0:
                     continue
-                is_told = lease.is_hopeless(1, now_ns) and not self._failing_since_ns
+                is_told = lease.is_hopeless(1, now_ns) and not self._absence.since_ns
                 if is_told or (purse.is_local and lease.granted <= lease.used):
                     return purse.spec.id
         return None
@@ -220,8 +215,7 @@ class MoneyBook:
             now_ns = self._now_ns()
             self._holdings.turn(now_ns)
             needs = self._needs()
-            if now_ns - self._sent_ns > STALE_NS:
-                self._failing_since_ns = 0
+            self._absence.asked(now_ns)
             self._seq, self._sent_ns = seq, now_ns
             watched = self._holdings.watched()
             self._claimed = [
@@ -243,7 +237,7 @@ class MoneyBook:
             if seq != self._seq:
                 return
             now_ns = self._now_ns()
-            self._failing_since_ns = 0
+            self._absence.answered()
             for lease, told in zip(self._claimed, answer.leases, strict=False):
                 lease.answered(seq, told, now_ns)
             if answer.budgets is not None:
@@ -257,7 +251,7 @@ class MoneyBook:
         del seq
         with self._lock:
             now_ns = self._now_ns()
-            self._failing_since_ns = self._failing_since_ns or now_ns
+            self._absence.failed(now_ns)
             woken = self._served(now_ns)
         _wake(woken)
 
@@ -376,7 +370,7 @@ class MoneyBook:
             lease = purse.lease if now_ns < purse.ends_ns else self._holdings.lease_of(purse, now_ns)
             # As `left` says; written out, for every request of the process comes by here.
             has_enough = now_ns < lease.deadline_ns and lease.granted - lease.used - lease.reserved >= amount
-            if (self._failing_since_ns or not has_enough) and not self._may_alone(purse, now_ns, has_enough=has_enough):
+            if (self._absence.since_ns or not has_enough) and not self._may_alone(purse, now_ns, has_enough=has_enough):
                 return False
         for purse in plan.leases:
             lease = purse.lease
@@ -396,13 +390,10 @@ class MoneyBook:
 
     def _may_alone(self, purse: Purse, now_ns: int, *, has_enough: bool) -> bool:
         """Whether to go on where money lacks, or no controller answers, as the budget's policy says."""
-        if purse.is_local or not self._is_offline(now_ns):
+        if purse.is_local or not self._absence.is_offline(now_ns):
             return has_enough
         policy = purse.spec.offline
         return policy == "open" or (policy == "last_lease" and has_enough)
-
-    def _is_offline(self, now_ns: int) -> bool:
-        return self._failing_since_ns > 0 and now_ns - self._failing_since_ns >= OFFLINE_AFTER_NS
 
     def _ring_for(self, plan: MoneyPlan) -> None:
         """Have more asked for, even if nobody waits for it."""
@@ -473,16 +464,16 @@ class MoneyBook:
                 continue
             if purse.is_local and lease.granted - lease.used < waiter.amount:
                 return purse.refusal("session", now_ns)
-            if lease.is_hopeless(waiter.amount, now_ns) and not self._failing_since_ns:
+            if lease.is_hopeless(waiter.amount, now_ns) and not self._absence.since_ns:
                 return purse.refusal("exhausted", now_ns)
         return None
 
     def _given_up(self, waiter: MoneyWaiter, now_ns: int) -> MoneyTicket | MoneyRefusal:
         """What becomes of a waiter that waited in vain: the first of its purses that has not enough says why."""
-        is_open = self._failing_since_ns > 0
+        is_open = self._absence.since_ns > 0
         for purse in waiter.plan.leases:
             lease = self._holdings.lease_of(purse, now_ns)
-            is_refused = lease.left(now_ns) < waiter.amount or self._is_offline(now_ns)
+            is_refused = lease.left(now_ns) < waiter.amount or self._absence.is_offline(now_ns)
             if not is_refused or (is_open and purse.spec.offline == "open" and not purse.is_local):
                 continue
             return purse.refusal(self._reason(purse, now_ns), now_ns)
@@ -494,7 +485,7 @@ class MoneyBook:
     def _reason(self, purse: Purse, now_ns: int) -> MoneyReason:
         if purse.is_local:
             return "session"
-        if self._is_offline(now_ns):
+        if self._absence.is_offline(now_ns):
             return "closed"
         return "learning" if purse.lease.state == "learning" else "scarce"
 

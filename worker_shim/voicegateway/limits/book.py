@@ -9,7 +9,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from voicegateway.limits.lease import NS_PER_MS, NS_PER_S, RateLease, Reservation, SlotLease, boot_ns
+from voicegateway.limits.absence import Absence
+from voicegateway.limits.lease import NS_PER_MS, RateLease, Reservation, SlotLease, boot_ns
 from voicegateway.limits.line import AnyLease, Line, Plan, Waiter
 from voicegateway_shared.limits import PoolSpec, Target
 from voicegateway_shared.limits.pool import METERS_OF
@@ -20,10 +21,6 @@ LINE_MAX: Final = 1_000
 """Attempts that wait at once; a process with more of them is refused the rest."""
 PLANS_MAX: Final = 1_024
 """Targets × priorities of a process; a job process has a handful."""
-OFFLINE_AFTER_NS: Final = 3 * NS_PER_S
-"""A controller that is away for less, while it restarts say, still counts for the fleet: no policy of ours does."""
-STALE_NS: Final = 10 * NS_PER_S
-"""A controller that nobody has asked for so long is not away because it was."""
 ROUND_TRIP_MS: Final = 10
 """Of a waiter's patience this is left for the way of the answer."""
 RETRY_MS_MIN: Final = 100
@@ -79,7 +76,7 @@ class LeaseBook:
         self._plans: dict[tuple[Target, Priority], Plan | None] = {}
         self._line: Line[Waiter, Ticket | Refusal] = Line()
         self._claimed: list[AnyLease] = []
-        self._failing_since_ns = self._sent_ns = 0
+        self._absence = Absence()
         self.revision = -1
         """Of the limits that are known, -1 while none are."""
         self.on_due: Callable[[], None] = lambda: None
@@ -151,7 +148,7 @@ class LeaseBook:
         """Whether it lacks units or slots, and no controller has denied them since it waits: nobody knows of none."""
         with self._lock:
             now_ns = self._now_ns()
-            if self._is_offline(now_ns):
+            if self._absence.is_offline(now_ns):
                 return False
             since_ns, denials = waiter.since_ns, []
             for lease, meter in waiter.plan.rates:
@@ -210,9 +207,7 @@ class LeaseBook:
         with self._lock:
             now_ns = self._now_ns()
             needs = self._needs()
-            if now_ns - self._sent_ns > STALE_NS:
-                self._failing_since_ns = 0
-            self._sent_ns = now_ns
+            self._absence.asked(now_ns)
             self._claimed = [lease for lease in self._live if _due_ns(lease, now_ns, needs) is not None]
             if len(self._claimed) > CLAIMS_MAX:
                 self._claimed.sort(key=lambda lease: (not lease.waiters, lease.sent_ns))
@@ -225,7 +220,7 @@ class LeaseBook:
         """Take the leases of the answer to the newest message, and the limits where they changed."""
         with self._lock:
             now_ns = self._now_ns()
-            self._failing_since_ns = 0
+            self._absence.answered()
             for lease, told in zip(self._claimed, response.leases, strict=False):
                 lease.answered(seq, told, now_ns)
             if response.pools is not None:
@@ -238,7 +233,7 @@ class LeaseBook:
         del seq
         with self._lock:
             now_ns = self._now_ns()
-            self._failing_since_ns = self._failing_since_ns or now_ns
+            self._absence.failed(now_ns)
             woken = self._served(now_ns)
         _wake(woken)
 
@@ -296,7 +291,7 @@ class LeaseBook:
             if not units:
                 continue
             reservation = lease.reserve(units, now_ns)
-            if reservation is None and self._is_offline(now_ns):
+            if reservation is None and self._absence.is_offline(now_ns):
                 reservation = lease.take_alone(units, now_ns)
             if reservation is None:
                 _undo(reservations, ())
@@ -306,7 +301,7 @@ class LeaseBook:
                 lease.is_rung = True
                 self.on_due()
         for index, slot in enumerate(plan.slots):
-            if not slot.take(now_ns) and not (self._is_offline(now_ns) and slot.take_alone(now_ns)):
+            if not slot.take(now_ns) and not (self._absence.is_offline(now_ns) and slot.take_alone(now_ns)):
                 _undo(reservations, plan.slots[:index])
                 return None
         return Ticket(self, reservations, plan.slots)
@@ -317,9 +312,6 @@ class LeaseBook:
             if not lease.is_rung:
                 lease.is_rung = True
                 self.on_due()
-
-    def _is_offline(self, now_ns: int) -> bool:
-        return self._failing_since_ns > 0 and now_ns - self._failing_since_ns >= OFFLINE_AFTER_NS
 
     def _served(self, now_ns: int) -> Woken:
         return self._line.serve(lambda waiter: self._admit(waiter.plan, waiter.amounts, now_ns))
@@ -342,7 +334,7 @@ class LeaseBook:
         )
         lacking.refused += 1
         reason: Reason = "limit"
-        if self._is_offline(now_ns) and lacking.spec.offline == "closed":
+        if self._absence.is_offline(now_ns) and lacking.spec.offline == "closed":
             reason = "closed"
         elif lacking.state in ("paused", "learning"):
             reason = "paused" if lacking.state == "paused" else "learning"

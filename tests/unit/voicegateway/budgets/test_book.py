@@ -5,11 +5,12 @@ from typing import Any, Final
 
 import pytest
 
-from voicegateway.budgets.book import LINE_MAX, OFFLINE_AFTER_NS, MoneyBook
+from voicegateway.budgets.book import LINE_MAX, MoneyBook
 from voicegateway.budgets.holdings import SESSIONS_MAX
 from voicegateway.budgets.lease import GIVE_BACK_NS, IDLE_NS, NS_PER_MS, NS_PER_S
 from voicegateway.budgets.refusal import MoneyRefusal
 from voicegateway.budgets.ticket import MoneyPlan, MoneyTicket, MoneyWaiter
+from voicegateway.limits.absence import OFFLINE_AFTER_NS
 from voicegateway_shared.budgets import BudgetSpec
 from voicegateway_shared.limits import Selector, Target
 from voicegateway_shared.wire import BudgetPool, MoneyAnswer, MoneyClaim, MoneyLease

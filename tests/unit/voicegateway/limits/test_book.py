@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import pytest
 
-from voicegateway.limits.book import LINE_MAX, OFFLINE_AFTER_NS, LeaseBook, Refusal, Ticket
+from voicegateway.limits.absence import OFFLINE_AFTER_NS
+from voicegateway.limits.book import LINE_MAX, LeaseBook, Refusal, Ticket
 from voicegateway.limits.lease import NS_PER_MS, NS_PER_S
 from voicegateway.limits.line import Plan, Waiter
 from voicegateway.limits.syncer import returned
